@@ -1,0 +1,37 @@
+/*
+ * ctx - what every use case is handed: whose memory, what time, until when.
+ *
+ * Made once per request (or job) in layer 7; the clock is read there and nowhere below (decisions.md 22).
+ */
+#ifndef TRIVET_BASE_CTX_H
+#define TRIVET_BASE_CTX_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+
+struct app; /* io/app.h: the handles of one process */
+
+enum language {
+	LANGUAGE_UNSET = 0,
+	LANGUAGE_RU,
+	LANGUAGE_EN,
+	LANGUAGE_COUNT
+};
+
+#define SECOND_US INT64_C(1000000)
+#define MINUTE_US (60 * SECOND_US)
+#define HOUR_US (60 * MINUTE_US)
+#define DAY_US (24 * HOUR_US)
+
+struct ctx {
+	struct app *app;
+	struct arena *arena;
+	int64_t now;           /* microseconds UTC; follows the development clock */
+	int64_t deadline;      /* microseconds of the monotonic clock (clock_monotonic_us); every wait ends there */
+	struct str request_id; /* for the log line */
+	enum language language;
+};
+
+#endif

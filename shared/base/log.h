@@ -1,0 +1,41 @@
+/*
+ * log - one structured line on standard error; only programs (layer 7) and web's request line call it.
+ *
+ * logfmt: `level=info at=2026-11-20T13:24:14.1Z event=request route=... status=200`. Foreign bytes are escaped: a value
+ * with anything but printable ASCII, or with a quote, backslash or space, is quoted and escaped (\n, \xHH). Never a
+ * secret, never a URL that holds a token (pitfalls.md 2.6).
+ */
+#ifndef TRIVET_BASE_LOG_H
+#define TRIVET_BASE_LOG_H
+
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum log_level {
+	LOG_DEBUG = 0,
+	LOG_INFO,
+	LOG_WARNING,
+	LOG_ERROR
+};
+
+/* log_set_level - once at start, before threads; lines below it are not written. */
+void log_set_level(enum log_level level);
+
+/* One line under construction, on the caller's stack. */
+struct log_line {
+	char text[2048];
+	size_t len;
+	enum log_level level;
+};
+
+struct log_line log_begin(enum log_level level, const char *event);
+void log_str(struct log_line *line, const char *key, struct str value);
+void log_i64(struct log_line *line, const char *key, int64_t value);
+/* log_end - writes the line with a single write(2); a line that did not fit ends in " cut=1". */
+void log_end(struct log_line *line);
+
+/* log_message - begin, one `message` value formatted, end. */
+void log_message(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+
+#endif

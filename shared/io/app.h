@@ -1,0 +1,44 @@
+/*
+ * app - the handles of one process, made by its main() and passed down in struct ctx.
+ */
+#ifndef TRIVET_IO_APP_H
+#define TRIVET_IO_APP_H
+
+#include "base/status.h"
+#include "io/cache.h"
+#include "io/config.h"
+#include "io/group_commit.h"
+#include "io/pg.h"
+
+struct app {
+	const struct config *config;
+	struct pg_pool *pg;
+	struct cache *cache;             /* NULL in programs that do not use Redis */
+	struct group_commit *events;     /* appends of messages; NULL where none are received */
+	unsigned char key_link[CRYPTO_KEY_BYTES]; /* keyed hashes of link codes */
+	unsigned char key_seal[CRYPTO_KEY_BYTES]; /* sealed columns */
+};
+
+struct app_options {
+	enum config_program program;
+	const char *name; /* "trivet-telegram" */
+	const struct pg_statement *statements;
+	size_t statement_count;
+	bool with_cache;
+	size_t events_statement; /* SIZE_MAX: none */
+	int events_columns;
+};
+
+/*
+ * app_open - settings, crypto, json, pools, metrics; in that order. On INVALID *ret_error is the one line to print.
+ */
+MUST_CHECK enum status app_open(struct arena *arena, const struct app_options *options, struct app **ret_app, struct str *ret_error);
+void app_close(struct app *app);
+
+/*
+ * app_now - wall clock in microseconds UTC plus, in development stacks, the seconds in $RUN_DIR/clock (at most 1 s stale).
+ * Only for layer 7: everything below has ctx->now.
+ */
+int64_t app_now(const struct app *app);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * cache - Redis: a pool of connections, each call with a deadline; the only file that knows hiredis.
+ *
+ * Fail closed: any error, timeout or unexpected reply destroys the connection and answers UNAVAILABLE; nothing that Redis says
+ * is believed further than "this code exists" (decisions.md 10). Never called with a PostgreSQL connection held (asserted).
+ * A call waits at most 250 ms, and never past `deadline` (monotonic microseconds). After a failure further calls fail at once
+ * for 200 ms, then one tries again.
+ */
+#ifndef TRIVET_IO_CACHE_H
+#define TRIVET_IO_CACHE_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/str.h"
+
+struct cache;
+
+/* cache_open - redis://[user[:password]@]host:port/db or unix:///path?user=..&password=..&db=n; connects lazily. OK, INVALID. */
+MUST_CHECK enum status cache_open(struct str url, int connections, struct cache **ret_cache);
+void cache_close(struct cache *cache);
+
+/* cache_ready - PING. OK, UNAVAILABLE. */
+MUST_CHECK enum status cache_ready(struct cache *cache, int64_t deadline);
+
+/* cache_get - OK, NOT_FOUND, UNAVAILABLE. */
+MUST_CHECK enum status cache_get(struct cache *cache, struct arena *arena, int64_t deadline, struct str key, struct str *ret_value);
+
+/* cache_set - SET key value PX ttl_ms. OK, UNAVAILABLE. ttl_ms >= 1. */
+MUST_CHECK enum status cache_set(struct cache *cache, int64_t deadline, struct str key, struct str value, int64_t ttl_ms);
+
+/* cache_delete - whether or not it existed. OK, UNAVAILABLE. */
+MUST_CHECK enum status cache_delete(struct cache *cache, int64_t deadline, struct str key);
+
+/*
+ * cache_window_enter - a sliding window counter: `member` counts once however often it enters (a repeated update).
+ *
+ * In one MULTI: drops members older than now - window, adds member at `now`, counts, reads the oldest.
+ * If the count is then above `limit` the member is taken out again, and the answer is TOO_MANY with ret_wait_us, the time until the
+ * oldest leaves the window.
+ * OK, TOO_MANY, UNAVAILABLE.
+ */
+MUST_CHECK enum status cache_window_enter(struct cache *cache, int64_t deadline, struct str key, struct str member, int64_t now,
+                                          int64_t window_us, int64_t limit, int64_t *ret_wait_us);
+
+/* cache_window_leave - takes `member` out: the attempt does not count after all. OK, UNAVAILABLE. */
+MUST_CHECK enum status cache_window_leave(struct cache *cache, int64_t deadline, struct str key, struct str member);
+
+/* cache_window_count - members in the window. OK, UNAVAILABLE. */
+MUST_CHECK enum status cache_window_count(struct cache *cache, int64_t deadline, struct str key, int64_t now, int64_t window_us,
+                                          int64_t *ret_count);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * pg - PostgreSQL: connections, prepared statements, deadlines; the only file that knows libpq.
+ *
+ * Invariants
+ * - Nothing here names a table: statements come as a table of (name, SQL) when the pool opens and are prepared by name on a
+ *   connection's first use of each.
+ * - A connection that failed or timed out is destroyed, never reused (pitfalls.md 0.8).
+ * - No call waits past the deadline it was given; none waits longer than 250 ms for a free connection (decisions.md 2).
+ * - Two timeouts in a row open the breaker: calls fail within 1 ms with UNAVAILABLE until the probe thread (every 200 ms)
+ *   succeeds.
+ * - fsync, synchronous_commit and full_page_writes are on, or pg_pool_open() fails (not for a RUN_DIR of `make fuzz`: there is none).
+ * - Every session pins search_path to pg_catalog (statements are schema-qualified) and TimeZone to UTC.
+ */
+#ifndef TRIVET_IO_PG_H
+#define TRIVET_IO_PG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/str.h"
+
+struct pg_pool;
+struct pg_conn;
+
+struct pg_statement {
+	const char *name; /* prepared name, [a-z_0-9]+ */
+	const char *sql;  /* one statement, parameters $1.. with casts where the type is not plain */
+	int param_count;
+};
+
+#define PG_PARAMS_MAX 24
+#define PG_WAIT_FOR_CONNECTION_US (250 * 1000)
+
+/* One parameter in text form; absent string = NULL. */
+struct pg_params {
+	struct arena *arena;
+	const char *values[PG_PARAMS_MAX];
+	int lengths[PG_PARAMS_MAX];
+	int formats[PG_PARAMS_MAX];
+	int count;
+	bool failed; /* NUL byte in a text, too many, arena out: pg_run answers INVALID */
+};
+
+struct pg_params pg_params(struct arena *arena);
+void pg_add_i64(struct pg_params *params, int64_t value);
+void pg_add_str(struct pg_params *params, struct str value);   /* absent: NULL */
+void pg_add_bytes(struct pg_params *params, struct str value); /* bytea, binary form; absent: NULL */
+void pg_add_bool(struct pg_params *params, bool value);
+void pg_add_null(struct pg_params *params);
+void pg_add_time(struct pg_params *params, int64_t us);         /* timestamptz from microseconds UTC; 0: NULL */
+/* Arrays for unnest(): one literal each. */
+void pg_add_i64_array(struct pg_params *params, const int64_t *values, size_t count);
+void pg_add_str_array(struct pg_params *params, const struct str *values, size_t count); /* absent element: NULL */
+void pg_add_time_array(struct pg_params *params, const int64_t *values, size_t count);
+void pg_add_bytes_array(struct pg_params *params, const struct str *values, size_t count); /* bytea[] */
+
+/* Rows of one statement; hang on the arena given to pg_run(), strings are borrowed until its reset. */
+struct pg_rows;
+int pg_row_count(const struct pg_rows *rows);
+int64_t pg_affected(const struct pg_rows *rows); /* rows inserted, updated, deleted; 0 for others */
+bool pg_is_null(const struct pg_rows *rows, int row, int column);
+/* The getters assert that the column has such a value: statements are ours, so a mismatch is a defect, not input. */
+int64_t pg_i64(const struct pg_rows *rows, int row, int column);      /* NULL: 0 */
+bool pg_bool(const struct pg_rows *rows, int row, int column);        /* NULL: false */
+struct str pg_str(const struct pg_rows *rows, int row, int column);   /* NULL: absent */
+struct str pg_bytes(struct arena *arena, const struct pg_rows *rows, int row, int column); /* bytea, decoded */
+int64_t pg_time(const struct pg_rows *rows, int row, int column);     /* timestamptz as microseconds UTC; NULL: 0 */
+
+struct pg_pool_options {
+	struct str url;
+	int connections;      /* 1..64 */
+	const struct pg_statement *statements;
+	size_t statement_count;
+	const char *application_name;
+};
+
+/*
+ * pg_pool_open - makes the pool; connects lazily, so PostgreSQL may be away at start.
+ *
+ * OK, INVALID (malformed URL), UNAVAILABLE (no thread for the probe).
+ */
+MUST_CHECK enum status pg_pool_open(const struct pg_pool_options *options, struct pg_pool **ret_pool);
+void pg_pool_close(struct pg_pool *pool);
+
+/* pg_pool_ready - a trivial query succeeds within the deadline. OK, UNAVAILABLE. For /readyz. */
+MUST_CHECK enum status pg_pool_ready(struct pg_pool *pool, int64_t deadline);
+
+/*
+ * pg_take - a connection for the calling thread, until pg_give(). A thread holds one at most (asserted): one pooled thing at a
+ * time (decisions.md 3).
+ *
+ * deadline    monotonic microseconds
+ * OK, UNAVAILABLE (none free within 250 ms, breaker open, cannot connect), TIMED_OUT (deadline reached).
+ */
+MUST_CHECK enum status pg_take(struct pg_pool *pool, int64_t deadline, struct pg_conn **ret_conn);
+
+/* pg_give - back to the pool; destroyed when broken or inside a transaction. pg_give(NULL) is fine. */
+void pg_give(struct pg_conn *conn);
+
+/* pg_holding - whether the calling thread holds a connection; cache and group_commit assert that it does not. */
+bool pg_holding(void);
+
+/*
+ * pg_run - one prepared statement by its index in the pool's table.
+ *
+ * ret_rows may be NULL when rows do not matter.
+ * OK
+ * CONFLICT     23505 unique, 23503 foreign key, 23P01 exclusion
+ * INVALID      class 22, 23514, 23502, and bad parameters
+ * RETRY        40001, 40P01; the transaction is dead, run it whole again
+ *              also 0A000 "cached plan must not change" and 26000: the connection is broken, and pg_conn_broken() says so
+ * NOT_FOUND    23514 whose message is "no partition of relation ... found for row": make partitions, run again
+ * UNAVAILABLE  08xxx, 57P0x, 53xxx, connection lost before anything could be committed; 55P03 lock timeout
+ * TIMED_OUT    57014 or our own deadline: outcome unknown when the statement was COMMIT or ran outside a transaction
+ * INTERNAL     class 42 and all else
+ */
+MUST_CHECK enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
+                              struct pg_rows **ret_rows);
+
+/* Transactions, only for service/tx.c, worker queues and migrations. BEGIN is READ COMMITTED. */
+MUST_CHECK enum status pg_begin(struct pg_conn *conn);
+MUST_CHECK enum status pg_commit(struct pg_conn *conn);
+void pg_rollback(struct pg_conn *conn);
+bool pg_in_transaction(const struct pg_conn *conn);
+bool pg_conn_broken(const struct pg_conn *conn);
+
+/* pg_conn_deadline - sets the deadline (monotonic us) for what follows on this connection. pg_take sets it too. */
+void pg_conn_deadline(struct pg_conn *conn, int64_t deadline);
+
+/* pg_error - primary message and SQLSTATE of the last failure, for the log only; borrowed until the next call. */
+struct str pg_error(const struct pg_conn *conn);
+struct str pg_sqlstate(const struct pg_conn *conn);
+
+/*
+ * pg_script - several statements of one text (a migration), outside the prepared table; within the current transaction if
+ * there is one. Never with foreign words in it. Statuses of pg_run().
+ */
+MUST_CHECK enum status pg_script(struct pg_conn *conn, const char *sql);
+
+/*
+ * pg_query - one statement that is not in the table, for the operator's reports and migrations; parameters as in pg_run().
+ */
+MUST_CHECK enum status pg_query(struct pg_conn *conn, struct arena *arena, const char *sql, const struct pg_params *params,
+                                struct pg_rows **ret_rows);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * tx - the only place that opens a transaction.
+ *
+ * tx_run() begins READ COMMITTED, calls `fn`, commits when it answers OK, else rolls back. On RETRY (40001, 40P01), on a dead
+ * prepared plan and on a missing partition (made first) the whole is run once more: `fn` must keep nothing from its
+ * first run outside the transaction. A failed arena rolls back: half a value never commits.
+ */
+#ifndef TRIVET_SERVICE_TX_H
+#define TRIVET_SERVICE_TX_H
+
+#include "store/tx.h"
+
+/*
+ * tx_run - one use case's transaction.
+ *
+ * OK (committed), whatever `fn` failed with (rolled back), UNAVAILABLE, TIMED_OUT (outcome of the commit unknown: the idempotency key tells
+ * at the next try).
+ */
+MUST_CHECK enum status tx_run(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg), void *arg);
+
+/*
+ * service_read - one read without a transaction: `fn` runs exactly one SELECT (one statement is one snapshot).
+ */
+MUST_CHECK enum status service_read(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * tx - what a store function runs on: one connection, in a transaction or (reads only) outside one.
+ *
+ * Use cases take struct ctx and open the transaction (service/tx.h); steps and store functions take struct tx and never do.
+ */
+#ifndef TRIVET_STORE_TX_H
+#define TRIVET_STORE_TX_H
+
+#include "base/ctx.h"
+#include "io/pg.h"
+#include "sql.h" /* generated: enum sql, one value per named block in store/sql/ */
+
+struct tx {
+	struct ctx *ctx;
+	struct pg_conn *conn;
+};
+
+/* tx_query - runs statement `id`; see pg_run() for the statuses. ret_rows may be NULL. */
+MUST_CHECK enum status tx_query(struct tx *tx, enum sql id, const struct pg_params *params, struct pg_rows **ret_rows);
+
+/* tx_params - empty parameters in the request's arena. */
+struct pg_params tx_params(struct tx *tx);
+
+#endif
