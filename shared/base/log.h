@@ -2,12 +2,14 @@
  * log - one structured line on standard error; only programs (layer 7) and web's request line call it.
  *
  * logfmt: `level=info at=2026-11-20T13:24:14.1Z event=request route=... status=200`. Foreign bytes are escaped: a value
- * with anything but printable ASCII, or with a quote, backslash or space, is quoted and escaped (\n, \xHH). Never a
+ * with anything but printable ASCII, or with a quote, backslash, equals sign or space, is quoted and escaped (\n, \xHH). Never a
  * secret, never a URL that holds a token (pitfalls.md 2.6).
  */
 #ifndef TRIVET_BASE_LOG_H
 #define TRIVET_BASE_LOG_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -27,6 +29,7 @@ struct log_line {
 	char text[2048];
 	size_t len;
 	enum log_level level;
+	bool cut; /* something did not fit; later fields are dropped */
 };
 
 struct log_line log_begin(enum log_level level, const char *event);

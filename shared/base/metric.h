@@ -7,6 +7,7 @@
 #ifndef TRIVET_BASE_METRIC_H
 #define TRIVET_BASE_METRIC_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -49,7 +50,8 @@ enum metric {
 /*
  * metric_open - from now on counts live in <run_dir>/metrics/<program>.<pid>; run_dir absent: in memory.
  *
- * OK, UNAVAILABLE (the file cannot be made). Called once, before threads.
+ * OK, UNAVAILABLE (the file cannot be made), INVALID (program is over 31 bytes). Called once, before threads. The file stays
+ * locked (flock) while the process lives: so the others know.
  */
 MUST_CHECK enum status metric_open(struct str run_dir, const char *program);
 
@@ -62,7 +64,8 @@ void metric_route(size_t index, const char *name, int http_status, int64_t durat
 
 /*
  * metric_render - Prometheus text of this process and of every file under <run_dir>/metrics whose process lives;
- * files of dead processes are removed. Lives in the arena.
+ * files of dead processes are removed. Processes of one program are one sample: counters added, gauges the largest.
+ * Lives in the arena; absent when the arena failed.
  */
 struct str metric_render(struct arena *arena, struct str run_dir);
 

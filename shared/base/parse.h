@@ -7,6 +7,7 @@
 #ifndef TRIVET_BASE_PARSE_H
 #define TRIVET_BASE_PARSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -33,7 +34,17 @@ MUST_CHECK enum status parse_rfc3339(struct str s, int64_t *ret_us);
 /* format_rfc3339 - microseconds UTC as "2026-11-20T13:24:14.123456Z"; a whole second has no fraction. */
 struct str format_rfc3339(struct arena *arena, int64_t us);
 
-/* parse_query_value - the decoded value of `name` in a query string; NOT_FOUND, INVALID (bad escape, NUL, twice). */
+/*
+ * format_rfc3339_into - the same into the caller's storage, for those who have no arena. Returns the length; NUL-terminated.
+ */
+#define FORMAT_RFC3339_BYTES 48
+size_t format_rfc3339_into(char ret_text[FORMAT_RFC3339_BYTES], int64_t us);
+
+/*
+ * parse_query_value - the decoded value of `name` in a query string ("a=1&b=%20+"); "a" without '=' is an empty value.
+ *
+ * OK, NOT_FOUND, INVALID (bad escape, NUL, bad UTF-8, or the name comes twice), TOO_LARGE (arena).
+ */
 MUST_CHECK enum status parse_query_value(struct arena *arena, struct str query, struct str name, struct str *ret_value);
 
 #endif
