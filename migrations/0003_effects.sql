@@ -63,6 +63,8 @@ CREATE TABLE public.account_code (
     account_id bigint PRIMARY KEY REFERENCES public.account (id),
     code_hash  bytea NOT NULL UNIQUE,
     token_hash bytea NOT NULL UNIQUE,
+    identity_id bigint NOT NULL REFERENCES public.identity (id),  -- who asked for it, and by which bot: told when it is used
+    bot        text NOT NULL,
     expires_at timestamptz NOT NULL
 );
 
@@ -77,30 +79,43 @@ CREATE INDEX code_used_expires ON public.code_used (expires_at);
 -- A redeemed code that waits for the redeemer's yes (10 min).
 CREATE TABLE public.link_confirmation (
     token       text PRIMARY KEY,
-    issuer_id   bigint NOT NULL REFERENCES public.account (id),
-    redeemer_id bigint NOT NULL REFERENCES public.account (id),
-    identity_id bigint NOT NULL REFERENCES public.identity (id),
+    issuer_identity_id   bigint NOT NULL REFERENCES public.identity (id),
+    redeemer_identity_id bigint NOT NULL REFERENCES public.identity (id),
+    issuer_bot  text NOT NULL,
     created_at  timestamptz NOT NULL,
     expires_at  timestamptz NOT NULL,
     answer      text CHECK (answer IN ('accepted', 'declined'))
 );
-CREATE INDEX link_confirmation_redeemer ON public.link_confirmation (redeemer_id, created_at);
+CREATE INDEX link_confirmation_expires ON public.link_confirmation (expires_at);
 
 -- Every joining of two accounts, with what is needed to undo it.
 CREATE TABLE public.merge (
-    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    survivor_id    bigint NOT NULL REFERENCES public.account (id),
-    loser_id       bigint NOT NULL REFERENCES public.account (id),
-    issuer_id      bigint NOT NULL REFERENCES public.account (id),
-    redeemer_id    bigint NOT NULL REFERENCES public.account (id),
-    identity_ids   bigint[] NOT NULL,      -- those that moved from the loser
-    histories      smallint NOT NULL CHECK (histories BETWEEN 0 AND 2), -- how many sides had one
-    survivor_brought jsonb NOT NULL,       -- the balance row of each side as it was
-    loser_brought  jsonb NOT NULL,
-    by_staff       text,
-    at             timestamptz NOT NULL,
-    undone_at      timestamptz,
-    undone_by      text
+    id                   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    survivor_id          bigint NOT NULL REFERENCES public.account (id),
+    loser_id             bigint NOT NULL REFERENCES public.account (id),
+    issuer_identity_id   bigint REFERENCES public.identity (id),  -- NULL: merged by staff
+    redeemer_identity_id bigint REFERENCES public.identity (id),
+    survivor_oldest_id   bigint NOT NULL REFERENCES public.identity (id), -- the oldest identity of each side may undo
+    loser_oldest_id      bigint NOT NULL REFERENCES public.identity (id),
+    identity_ids         bigint[] NOT NULL,  -- those that moved from the loser
+    histories            smallint NOT NULL CHECK (histories BETWEEN 0 AND 2), -- how many sides had one
+    -- What the loser brought and has not got back: the columns of account_balance.
+    xp                   bigint NOT NULL CHECK (xp >= 0),
+    coins                bigint NOT NULL CHECK (coins >= 0),
+    season_no            integer NOT NULL,
+    season_xp            bigint NOT NULL,
+    season_coins         bigint NOT NULL,
+    week_no              integer NOT NULL,
+    week_xp              bigint NOT NULL,
+    week_coins           bigint NOT NULL,
+    messages_sent        bigint NOT NULL,
+    voice_seconds        bigint NOT NULL,
+    games_played         bigint NOT NULL,
+    games_won            bigint NOT NULL,
+    achievements         bigint NOT NULL,
+    at                   timestamptz NOT NULL,
+    undone_at            timestamptz,
+    undone_by            text
 );
 CREATE INDEX merge_survivor ON public.merge (survivor_id, at);
 CREATE INDEX merge_loser ON public.merge (loser_id, at);

@@ -1,0 +1,47 @@
+#include "core/ledger.h"
+
+struct ledger_kind_row {
+	struct str name;
+	bool earns;
+};
+
+static const struct ledger_kind_row kinds[LEDGER_KIND_COUNT] = {
+	[LEDGER_UNSET] = {STR_INIT("unset"), false},
+	[LEDGER_XP_CHANGE] = {STR_INIT("xp_change"), true},
+	[LEDGER_COINS_CHANGE] = {STR_INIT("coins_change"), true},
+	[LEDGER_ADJUST] = {STR_INIT("adjust"), false},
+	[LEDGER_MERGE] = {STR_INIT("merge"), false},
+	[LEDGER_UNMERGE] = {STR_INIT("unmerge"), false},
+};
+
+struct str ledger_kind_name(enum ledger_kind kind)
+{
+	return kinds[kind].name;
+}
+
+bool ledger_kind_earns(enum ledger_kind kind)
+{
+	return kinds[kind].earns;
+}
+
+static bool delta_in_range(int64_t delta)
+{
+	return delta >= -LEDGER_DELTA_MAX && delta <= LEDGER_DELTA_MAX;
+}
+
+enum status ledger_decide(const struct balance *balance, int64_t xp, int64_t coins, struct ledger_entry *ret_entry)
+{
+	struct ledger_entry entry = {.xp = xp, .coins = coins};
+
+	if ((xp == 0 && coins == 0) || !delta_in_range(xp) || !delta_in_range(coins)) {
+		return INVALID;
+	}
+	if (__builtin_add_overflow(balance->xp, xp, &entry.xp_after) || __builtin_add_overflow(balance->coins, coins, &entry.coins_after)) {
+		return OVERFLOWN;
+	}
+	if (entry.xp_after < 0 || entry.coins_after < 0) {
+		return INSUFFICIENT;
+	}
+	*ret_entry = entry;
+	return OK;
+}

@@ -1,0 +1,141 @@
+/*
+ * link - the rules of linking, merging, undoing and unlinking. Pure: values in, decisions out.
+ *
+ * Source: docs/ARCHITECTURE.md, "Linking"; the numbers below are the product's defaults.
+ */
+#ifndef TRIVET_CORE_LINK_H
+#define TRIVET_CORE_LINK_H
+
+#include "core/account.h"
+
+/* No look-alikes: no I, L, O, 0, 1. 31 symbols, six of them: 887 million codes. */
+#define LINK_CODE_ALPHABET "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+#define LINK_CODE_SYMBOLS 31
+#define LINK_CODE_LENGTH 6
+/* Deep links carry 128 bits as hexadecimal digits, so that nothing in them looks like a typed code. */
+#define LINK_TOKEN_BYTES 16
+#define LINK_CODE_LIFE_US (180 * SECOND_US)
+
+#define LINK_GUESSES 5
+#define LINK_GUESS_WINDOW_US (600 * SECOND_US)
+#define LINK_FLOOD_PER_MINUTE 1000 /* wrong codes of all people, above which new identities wait */
+#define LINK_FLOOD_NEW_US HOUR_US
+
+#define LINK_CONFIRM_LIFE_US (10 * MINUTE_US)
+#define LINK_NOT_ME_US DAY_US              /* the issuer's "Not me" */
+#define LINK_UNDO_US (7 * DAY_US)          /* a merge of two histories */
+#define LINK_RELINK_WAIT_US DAY_US         /* a detached identity, to another account than it left */
+#define LINK_SENSITIVE_WAIT_US DAY_US      /* /mydata, /forgetme, /access after a link */
+#define LINK_MERGES_MAX 3                  /* of two histories per account */
+#define LINK_MERGES_WINDOW_US (30 * DAY_US)
+
+/*
+ * link_code_normalise - what a person typed as a code: ASCII letters raised, spaces and dashes dropped.
+ *
+ * Anything else stays, so that it matches no code; at most 64 bytes are kept. Lives in the arena.
+ */
+struct str link_code_normalise(struct arena *arena, struct str typed);
+
+enum link_verdict {
+	LINK_UNSET = 0,
+	LINK_JOIN,              /* may be joined at once */
+	LINK_CONFIRM,           /* the redeemer has a history: he must agree first */
+	LINK_OWN,               /* his own code, or both are one person already */
+	LINK_SAME_PLATFORM,     /* both sides hold an identity of one platform */
+	LINK_RECENTLY_UNLINKED, /* an identity left another account less than 24 h ago; wait_us is set */
+	LINK_TOO_MANY_MERGES,   /* more than LINK_MERGES_MAX of two histories */
+	LINK_VERDICT_COUNT
+};
+
+struct link_side {
+	const struct member *member;
+	bool has_other_history; /* tickets, payments, badges */
+	int64_t recent_merges;  /* of two histories within LINK_MERGES_WINDOW_US */
+};
+
+struct link_decision {
+	enum link_verdict verdict;
+	int64_t wait_us;          /* RECENTLY_UNLINKED: until it may link */
+	enum platform platform;   /* SAME_PLATFORM: which */
+	bool issuer_survives;     /* JOIN, CONFIRM: the older account */
+	int histories;            /* 0..2: sides with a history */
+};
+
+/* link_has_history - any XP, coins, tickets, payments, badges. */
+bool link_has_history(const struct link_side *side);
+
+/*
+ * link_decide - whether redeemer's account may join issuer's now.
+ *
+ * confirmed   the redeemer has said yes: CONFIRM is then JOIN
+ * by_staff    staff may: no limit of merges, no wait after an unlink
+ */
+struct link_decision link_decide(const struct link_side *issuer, const struct link_side *redeemer, int64_t now, bool confirmed, bool by_staff);
+
+/* A joining as it was recorded (migrations/0003, merge). */
+struct link_merge {
+	int64_t id;
+	int64_t survivor_id;
+	int64_t loser_id;
+	int64_t issuer_identity_id;
+	int64_t redeemer_identity_id;
+	int64_t survivor_oldest_id;
+	int64_t loser_oldest_id;
+	int64_t identity_ids[ACCOUNT_IDENTITIES_MAX];
+	size_t identity_count;
+	int histories;
+	struct balance brought; /* by the loser, less what it got back already */
+	int64_t at;
+	int64_t undone_at;
+};
+
+enum link_undo_verdict {
+	LINK_UNDO_UNSET = 0,
+	LINK_UNDO_ALLOWED,
+	LINK_UNDO_DONE,    /* it was undone before */
+	LINK_UNDO_FOREIGN, /* this identity may not */
+	LINK_UNDO_LATE,    /* its time is over: /unlink separates */
+	LINK_UNDO_EMPTY,   /* nothing of the other side is on the account any more */
+	LINK_UNDO_COUNT
+};
+
+/*
+ * link_undo_decide - the issuer within 24 h; the oldest identity of either side of two histories within 7 days; staff always.
+ *
+ * identity_id   who asks; 0: staff
+ * holder        the account that holds the joined data now
+ */
+enum link_undo_verdict link_undo_decide(const struct link_merge *merge, const struct member *holder, int64_t identity_id, int64_t now);
+
+/* link_undo_return - what an undo gives back: each sum that was brought, no more than is left (sums of a period only within it). */
+struct balance link_undo_return(const struct link_merge *merge, const struct balance *holder);
+
+/*
+ * link_join_sums - adds everything but XP and coins (those go by ledger rows) of `from` to `into`.
+ *
+ * Sums of a period count only when it is the later one of both; the later last_daily comes with its streak.
+ */
+void link_join_sums(struct balance *into, const struct balance *from);
+
+/* link_take_sums - the reverse for an undo; `part` came from link_undo_return(). Streaks stay where they are. */
+void link_take_sums(struct balance *from, const struct balance *part);
+
+enum unlink_verdict {
+	UNLINK_UNSET = 0,
+	UNLINK_ALLOWED,
+	UNLINK_NOT_LINKED, /* one identity only: nothing to separate */
+	UNLINK_ASK,        /* three identities: which one leaves? */
+	UNLINK_OLDEST,     /* only staff detach the one that is longest on the account */
+	UNLINK_FOREIGN,    /* not an identity of this account */
+	UNLINK_COUNT
+};
+
+/*
+ * unlink_decide - which identity leaves the account.
+ *
+ * identity_id   the chosen one; 0: none chosen yet (with two, the later one leaves)
+ * ret_leaving   set on ALLOWED; borrowed from member
+ */
+enum unlink_verdict unlink_decide(const struct member *member, int64_t identity_id, bool by_staff, const struct identity **ret_leaving);
+
+#endif
