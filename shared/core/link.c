@@ -101,7 +101,7 @@ static int64_t undo_life(const struct link_merge *merge, int64_t identity_id)
 
 enum link_undo_verdict link_undo_decide(const struct link_merge *merge, const struct member *holder, int64_t identity_id, int64_t now)
 {
-	bool anything_left = false;
+	size_t leaving = 0;
 
 	if (merge->undone_at != 0) {
 		return LINK_UNDO_DONE;
@@ -113,9 +113,10 @@ enum link_undo_verdict link_undo_decide(const struct link_merge *merge, const st
 		return LINK_UNDO_LATE;
 	}
 	for (size_t i = 0; i < merge->identity_count; i++) {
-		anything_left = anything_left || member_identity_by_id(holder, merge->identity_ids[i]) != NULL;
+		leaving += member_identity_by_id(holder, merge->identity_ids[i]) != NULL ? 1 : 0;
 	}
-	return anything_left ? LINK_UNDO_ALLOWED : LINK_UNDO_EMPTY;
+	/* Nobody is left without an identity: that is erasure's work alone. */
+	return leaving > 0 && leaving < holder->identity_count ? LINK_UNDO_ALLOWED : LINK_UNDO_EMPTY;
 }
 
 static int64_t smaller(int64_t a, int64_t b)

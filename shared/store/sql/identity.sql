@@ -1,0 +1,96 @@
+-- Accounts and identities. Column lists of member_* are read by one function (store/identity.c, read_member).
+
+-- name: member_by_identity
+SELECT a.id, a.created_at, a.language, a.display_name, a.hidden, a.merged_into,
+       b.xp, b.coins, b.season_no, b.season_xp, b.season_coins, b.week_no, b.week_xp, b.week_coins,
+       b.messages_sent, b.voice_seconds, b.games_played, b.games_won, b.achievements, b.daily_streak, b.last_daily,
+       i.id, i.platform, i.platform_id, i.email, i.username, i.name, i.language_hint,
+       i.first_seen, i.last_seen, i.attached_at, i.linked_at, coalesce(f.survivor_id, i.detached_from), i.detached_at
+FROM public.identity me
+JOIN public.account a ON a.id = me.account_id
+JOIN public.account_balance b ON b.account_id = a.id
+JOIN public.identity i ON i.account_id = a.id
+LEFT JOIN public.account_family f ON f.account_id = i.detached_from
+WHERE me.platform = $1::public.platform AND me.platform_id = $2::bigint
+ORDER BY i.attached_at, i.id;
+
+-- name: member_by_account
+SELECT a.id, a.created_at, a.language, a.display_name, a.hidden, a.merged_into,
+       b.xp, b.coins, b.season_no, b.season_xp, b.season_coins, b.week_no, b.week_xp, b.week_coins,
+       b.messages_sent, b.voice_seconds, b.games_played, b.games_won, b.achievements, b.daily_streak, b.last_daily,
+       i.id, i.platform, i.platform_id, i.email, i.username, i.name, i.language_hint,
+       i.first_seen, i.last_seen, i.attached_at, i.linked_at, coalesce(f.survivor_id, i.detached_from), i.detached_at
+FROM public.account a
+JOIN public.account_balance b ON b.account_id = a.id
+LEFT JOIN public.identity i ON i.account_id = a.id
+LEFT JOIN public.account_family f ON f.account_id = i.detached_from
+WHERE a.id = $1::bigint
+ORDER BY i.attached_at, i.id;
+
+-- What /profile shows, in one read: the member and where he stands among the ranks.
+-- name: rank_at
+SELECT r.id, r.name, n.name, n.xp
+FROM (SELECT id, name, xp FROM public.rank WHERE xp <= $1::bigint ORDER BY xp DESC LIMIT 1) r
+LEFT JOIN LATERAL (SELECT name, xp FROM public.rank WHERE xp > $1::bigint ORDER BY xp LIMIT 1) n ON true;
+
+-- name: profile_by_identity
+SELECT a.id, a.created_at, a.language, a.display_name, b.xp, b.coins, r.name, n.name, n.xp,
+       (SELECT string_agg(i.platform::text, ',' ORDER BY i.attached_at, i.id) FROM public.identity i WHERE i.account_id = a.id),
+       me.username, me.name, me.language_hint, me.last_seen
+FROM public.identity me
+JOIN public.account a ON a.id = me.account_id
+JOIN public.account_balance b ON b.account_id = a.id
+CROSS JOIN LATERAL (SELECT name FROM public.rank WHERE xp <= b.xp ORDER BY xp DESC LIMIT 1) r
+LEFT JOIN LATERAL (SELECT name, xp FROM public.rank WHERE xp > b.xp ORDER BY xp LIMIT 1) n ON true
+WHERE me.platform = $1::public.platform AND me.platform_id = $2::bigint;
+
+-- One statement, so that a person is never half made. A second maker of the same identity gets 23505.
+-- name: identity_create
+WITH made AS (INSERT INTO public.account (created_at) VALUES ($7::timestamptz) RETURNING id),
+     sums AS (INSERT INTO public.account_balance (account_id, last_active) SELECT id, $7::timestamptz FROM made)
+INSERT INTO public.identity (account_id, platform, platform_id, email, username, name, language_hint, first_seen, last_seen, attached_at)
+SELECT id, $1::public.platform, $2::bigint, $3::text, $4::text, $5::text, $6::text, $7::timestamptz, $7::timestamptz, $7::timestamptz
+FROM made
+RETURNING id, account_id;
+
+-- name: identity_touch
+UPDATE public.identity
+SET username = $2::text, name = $3::text, language_hint = coalesce($4::text, language_hint), last_seen = greatest(last_seen, $5::timestamptz)
+WHERE id = $1::bigint;
+
+-- name: identity_account
+SELECT account_id FROM public.identity WHERE id = $1::bigint;
+
+-- name: identity_reach_set
+INSERT INTO public.identity_reach AS r (identity_id, bot, can_message, changed_at)
+VALUES ($1::bigint, $2::text, $3::boolean, $4::timestamptz)
+ON CONFLICT (identity_id, bot) DO UPDATE SET can_message = EXCLUDED.can_message, changed_at = EXCLUDED.changed_at
+WHERE r.can_message IS DISTINCT FROM EXCLUDED.can_message;
+
+-- Alive accounts only, always in the order of their ids (decisions.md 11).
+-- name: account_lock
+SELECT id FROM public.account WHERE id = ANY($1::bigint[]) AND merged_into IS NULL AND erased_at IS NULL ORDER BY id FOR NO KEY UPDATE;
+
+-- The account that holds a merged one's data now.
+-- name: account_survivor
+SELECT coalesce((SELECT f.survivor_id FROM public.account_family f WHERE f.account_id = $1::bigint), $1::bigint);
+
+-- name: account_set_language
+UPDATE public.account SET language = $2::text WHERE id = $1::bigint;
+
+-- name: account_create
+WITH made AS (INSERT INTO public.account (created_at, language, display_name, hidden)
+              SELECT $2::timestamptz, a.language, NULL, a.hidden FROM public.account a WHERE a.id = $1::bigint RETURNING id)
+INSERT INTO public.account_balance (account_id, last_active) SELECT id, $2::timestamptz FROM made RETURNING account_id;
+
+-- All sums but XP and coins, which only ledger_insert changes.
+-- name: balance_set_sums
+UPDATE public.account_balance
+SET season_no = $2::integer, season_xp = $3::bigint, season_coins = $4::bigint, week_no = $5::integer, week_xp = $6::bigint,
+    week_coins = $7::bigint, messages_sent = $8::bigint, voice_seconds = $9::bigint, games_played = $10::bigint, games_won = $11::bigint,
+    achievements = $12::bigint, daily_streak = $13::integer, last_daily = $14::timestamptz
+WHERE account_id = $1::bigint;
+
+-- name: audit_insert
+INSERT INTO public.audit_log (at, actor, action, account_id, before, after, reason)
+VALUES ($1::timestamptz, $2::text, $3::text, $4::bigint, $5::jsonb, $6::jsonb, $7::text);

@@ -1,0 +1,20 @@
+-- The ledger and its projection, changed together in one statement; the caller holds the account's lock.
+
+-- name: ledger_insert
+WITH projection AS (
+    UPDATE public.account_balance SET xp = $6::bigint, coins = $7::bigint WHERE account_id = $1::bigint
+)
+INSERT INTO public.ledger (user_id, idempotency_key, kind, source, xp, coins, xp_after, coins_after, reason, at)
+VALUES ($1::bigint, $2::text, $3::text, $8::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $9::text, $10::timestamptz);
+
+-- name: event_key_claim
+INSERT INTO public.event_key (key, content, at) VALUES ($1::text, $2::bytea, $3::timestamptz) ON CONFLICT (key) DO NOTHING;
+
+-- Every account whose ledger does not add up to its projection.
+-- name: ledger_differences
+SELECT b.account_id, b.xp, b.coins, coalesce(l.xp, 0), coalesce(l.coins, 0)
+FROM public.account_balance b
+LEFT JOIN (SELECT user_id, sum(xp)::bigint AS xp, sum(coins)::bigint AS coins FROM public.ledger GROUP BY user_id) l ON l.user_id = b.account_id
+WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)
+ORDER BY b.account_id
+LIMIT $1::bigint;

@@ -1,0 +1,137 @@
+-- Codes, joinings, undos. Source: decisions.md 10, 11 and 18.
+
+-- name: code_put
+INSERT INTO public.account_code (account_id, code_hash, token_hash, identity_id, bot, expires_at)
+VALUES ($1::bigint, $2::bytea, $3::bytea, $4::bigint, $5::text, $6::timestamptz)
+ON CONFLICT (account_id) DO UPDATE
+SET code_hash = EXCLUDED.code_hash, token_hash = EXCLUDED.token_hash, identity_id = EXCLUDED.identity_id, bot = EXCLUDED.bot,
+    expires_at = EXCLUDED.expires_at;
+
+-- name: code_named
+SELECT 1 FROM public.account_code WHERE code_hash = $1::bytea AND expires_at > $2::timestamptz;
+
+-- name: code_find
+SELECT account_id, code_hash, token_hash, identity_id, bot, expires_at
+FROM public.account_code WHERE code_hash = $1::bytea OR token_hash = $1::bytea;
+
+-- name: code_drop
+DELETE FROM public.account_code WHERE account_id = $1::bigint;
+
+-- Both forms of a code are used together. 0 rows: used before.
+-- name: code_use
+INSERT INTO public.code_used (hash, account_id, expires_at)
+SELECT h, $3::bigint, $4::timestamptz FROM unnest(ARRAY[$1::bytea, $2::bytea]) AS h ORDER BY h
+ON CONFLICT (hash) DO NOTHING;
+
+-- name: code_unuse
+DELETE FROM public.code_used WHERE hash IN ($1::bytea, $2::bytea);
+
+-- name: code_is_used
+SELECT 1 FROM public.code_used WHERE hash = $1::bytea AND expires_at > $2::timestamptz;
+
+-- What is known before the transaction: was this update answered already, and since when is the person known.
+-- name: redeem_before
+SELECT EXISTS (SELECT 1 FROM public.inbox WHERE key = $1::text),
+       (SELECT first_seen FROM public.identity WHERE platform = $2::public.platform AND platform_id = $3::bigint);
+
+-- name: confirmation_put
+INSERT INTO public.link_confirmation (token, issuer_id, redeemer_id, issuer_identity_id, redeemer_identity_id, issuer_bot, created_at, expires_at)
+VALUES ($1::text, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::text, $7::timestamptz, $8::timestamptz);
+
+-- name: confirmation_take
+SELECT issuer_id, redeemer_id, issuer_identity_id, redeemer_identity_id, issuer_bot, expires_at, answer
+FROM public.link_confirmation WHERE token = $1::text FOR UPDATE;
+
+-- name: confirmation_answer
+UPDATE public.link_confirmation SET answer = $2::text WHERE token = $1::text;
+
+-- Merges of two histories that an account, or one that became part of it, went through since a time.
+-- name: merges_recent
+SELECT count(*) FROM public.merge m
+WHERE m.histories = 2 AND m.at > $2::timestamptz AND m.survivor_id IN (
+    SELECT $1::bigint UNION SELECT account_id FROM public.account_family WHERE survivor_id = $1::bigint);
+
+-- name: identities_move
+UPDATE public.identity SET account_id = $2::bigint, attached_at = $3::timestamptz WHERE account_id = $1::bigint RETURNING id;
+
+-- name: identities_linked
+UPDATE public.identity SET linked_at = $2::timestamptz WHERE account_id = $1::bigint;
+
+-- Two accounts of one family: the loser and all that had become part of it point to the survivor.
+-- name: family_join
+WITH moved AS (UPDATE public.account_family SET survivor_id = $1::bigint WHERE survivor_id = $2::bigint)
+INSERT INTO public.account_family (account_id, survivor_id) VALUES ($2::bigint, $1::bigint);
+
+-- name: account_mark_merged
+UPDATE public.account
+SET merged_into = $1::bigint, merged_at = $3::timestamptz
+WHERE id = $2::bigint;
+
+-- name: account_hide_if
+UPDATE public.account SET hidden = true WHERE id = $1::bigint AND NOT hidden AND EXISTS (
+    SELECT 1 FROM public.account l WHERE l.id = $2::bigint AND l.hidden);
+
+-- name: merge_insert
+INSERT INTO public.merge (survivor_id, loser_id, issuer_identity_id, redeemer_identity_id, survivor_oldest_id, loser_oldest_id, identity_ids,
+                          histories, xp, coins, season_no, season_xp, season_coins, week_no, week_xp, week_coins, messages_sent, voice_seconds,
+                          games_played, games_won, achievements, at)
+VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint[],
+        $8::smallint, $9::bigint, $10::bigint, $11::integer, $12::bigint, $13::bigint, $14::integer, $15::bigint, $16::bigint, $17::bigint,
+        $18::bigint, $19::bigint, $20::bigint, $21::bigint, $22::timestamptz)
+RETURNING id;
+
+-- name: merge_get
+SELECT m.id, m.survivor_id, m.loser_id, m.issuer_identity_id, m.redeemer_identity_id, m.survivor_oldest_id, m.loser_oldest_id,
+       m.identity_ids[1], m.identity_ids[2], m.identity_ids[3], m.histories, m.xp, m.coins, m.season_no, m.season_xp, m.season_coins,
+       m.week_no, m.week_xp, m.week_coins, m.messages_sent, m.voice_seconds, m.games_played, m.games_won, m.achievements, m.at, m.undone_at,
+       coalesce(f.survivor_id, m.survivor_id)
+FROM public.merge m LEFT JOIN public.account_family f ON f.account_id = m.survivor_id
+WHERE m.id = $1::bigint;
+
+-- The newest joining that an account can still undo, for the operator and the pages.
+-- name: merge_latest
+SELECT m.id FROM public.merge m
+WHERE m.undone_at IS NULL AND m.survivor_id IN (
+    SELECT $1::bigint UNION SELECT account_id FROM public.account_family WHERE survivor_id = $1::bigint)
+ORDER BY m.at DESC, m.id DESC LIMIT 1;
+
+-- Brought back to life: it points to nobody, and what had become part of it points to it again.
+-- name: family_leave
+DELETE FROM public.account_family WHERE account_id = $1::bigint;
+
+-- Those that had joined `loser` before it was joined: found by following merges that were not undone.
+-- name: family_return
+WITH RECURSIVE part AS (
+    SELECT m.loser_id AS id FROM public.merge m WHERE m.survivor_id = $1::bigint AND m.undone_at IS NULL
+    UNION
+    SELECT m.loser_id FROM public.merge m JOIN part p ON m.survivor_id = p.id WHERE m.undone_at IS NULL
+)
+UPDATE public.account_family SET survivor_id = $1::bigint WHERE account_id IN (SELECT id FROM part);
+
+-- name: account_mark_alive
+UPDATE public.account SET merged_into = NULL, merged_at = NULL WHERE id = $1::bigint;
+
+-- name: identities_return
+UPDATE public.identity
+SET account_id = $2::bigint, attached_at = $4::timestamptz, detached_from = $1::bigint, detached_at = $4::timestamptz, linked_at = NULL
+WHERE account_id = $1::bigint AND id = ANY($3::bigint[])
+RETURNING id;
+
+-- name: merge_mark_undone
+UPDATE public.merge SET undone_at = $2::timestamptz, undone_by = $3::text WHERE id = $1::bigint;
+
+-- A later joining that carried these identities with it: what left now was part of what its loser brought.
+-- name: merge_reduce
+UPDATE public.merge
+SET xp = greatest(0, xp - $3::bigint), coins = greatest(0, coins - $4::bigint),
+    season_xp = greatest(0, season_xp - $5::bigint), season_coins = greatest(0, season_coins - $6::bigint),
+    week_xp = greatest(0, week_xp - $7::bigint), week_coins = greatest(0, week_coins - $8::bigint),
+    messages_sent = greatest(0, messages_sent - $9::bigint), voice_seconds = greatest(0, voice_seconds - $10::bigint),
+    games_played = greatest(0, games_played - $11::bigint), games_won = greatest(0, games_won - $12::bigint),
+    achievements = greatest(0, achievements - $13::bigint)
+WHERE undone_at IS NULL AND id > $1::bigint AND identity_ids && $2::bigint[];
+
+-- name: identity_detach
+UPDATE public.identity
+SET account_id = $2::bigint, attached_at = $4::timestamptz, detached_from = $3::bigint, detached_at = $4::timestamptz, linked_at = NULL
+WHERE id = $1::bigint;

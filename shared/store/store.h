@@ -1,0 +1,148 @@
+/*
+ * store - SQL and row <-> value. Every function runs on the struct tx that it is given and opens nothing.
+ *
+ * Statuses are those of pg_run(); NOT_FOUND also means "no such row". Statements stand by name in the files of store/sql. Times are
+ * ctx->now: no SQL reads a clock.
+ */
+#ifndef TRIVET_STORE_STORE_H
+#define TRIVET_STORE_STORE_H
+
+#include "core/account.h"
+#include "core/ledger.h"
+#include "core/link.h"
+#include "store/tx.h"
+
+/* ---- identity.c ---- */
+
+/* member_read_by_identity - the whole account behind a platform id. OK, NOT_FOUND. */
+MUST_CHECK enum status member_read_by_identity(struct tx *tx, enum platform platform, int64_t platform_id, struct member *ret_member);
+/* member_read - the account by id, alive or not. OK, NOT_FOUND. */
+MUST_CHECK enum status member_read(struct tx *tx, int64_t account_id, struct member *ret_member);
+
+/* What /profile shows, by one SELECT. */
+struct profile {
+	int64_t account_id;
+	enum language language; /* own choice */
+	struct str display_name;
+	int64_t xp;
+	int64_t coins;
+	struct str rank;
+	struct str next_rank; /* absent at the top */
+	int64_t next_xp;
+	struct str platforms; /* "telegram,discord", the longest first */
+	/* The asking identity as stored, to see whether it changed. */
+	struct str username;
+	struct str name;
+	struct str language_hint;
+	int64_t last_seen;
+};
+MUST_CHECK enum status profile_read(struct tx *tx, enum platform platform, int64_t platform_id, struct profile *ret_profile);
+
+struct rank_place {
+	int64_t id;
+	struct str name;
+	struct str next_name; /* absent at the top */
+	int64_t next_xp;
+};
+MUST_CHECK enum status rank_read(struct tx *tx, int64_t xp, struct rank_place *ret_rank);
+
+/* identity_create - a person's first contact: account, balance, identity. OK; RETRY when another made it at the same instant. */
+MUST_CHECK enum status identity_create(struct tx *tx, const struct person *person);
+/* identity_touch - name, username, hint and last seen, as the platform shows them now. */
+MUST_CHECK enum status identity_touch(struct tx *tx, int64_t identity_id, const struct person *person);
+/* identity_reach_set - whether `bot` may write to the person first. */
+MUST_CHECK enum status identity_reach_set(struct tx *tx, int64_t identity_id, struct str bot, bool can_message);
+/* identity_account_now - the account that an identity is on now. OK, NOT_FOUND. */
+MUST_CHECK enum status identity_account_now(struct tx *tx, int64_t identity_id, int64_t *ret_account_id);
+
+/* account_lock - FOR NO KEY UPDATE in id order. OK; NOT_FOUND when one of them is merged, erased or unknown. */
+MUST_CHECK enum status account_lock(struct tx *tx, const int64_t *ids, size_t count);
+MUST_CHECK enum status account_survivor(struct tx *tx, int64_t account_id, int64_t *ret_survivor);
+MUST_CHECK enum status account_set_language(struct tx *tx, int64_t account_id, enum language language);
+/* account_create_after - a new account for an identity that leaves `account_id`: same language and visibility, no balance. */
+MUST_CHECK enum status account_create_after(struct tx *tx, int64_t account_id, int64_t *ret_account_id);
+MUST_CHECK enum status balance_set_sums(struct tx *tx, int64_t account_id, const struct balance *balance);
+
+struct audit {
+	struct str actor;
+	struct str action;
+	int64_t account_id;
+	struct str before; /* JSON; absent = none */
+	struct str after;
+	struct str reason;
+};
+MUST_CHECK enum status audit_insert(struct tx *tx, const struct audit *audit);
+
+/* ---- ledger.c ---- */
+
+struct ledger_row {
+	int64_t account_id;
+	struct str key;
+	enum ledger_kind kind;
+	struct str source;
+	struct str reason;
+	struct ledger_entry entry;
+};
+/* ledger_insert - the row and the projection, in one statement. */
+MUST_CHECK enum status ledger_insert(struct tx *tx, const struct ledger_row *row);
+/* event_key_claim - the key of a posting, for ever. OK, CONFLICT (taken before). */
+MUST_CHECK enum status event_key_claim(struct tx *tx, struct str key, struct str content);
+
+/* ---- link.c ---- */
+
+struct code_row {
+	int64_t account_id;
+	struct str code_hash;
+	struct str token_hash;
+	int64_t identity_id;
+	struct str bot;
+	int64_t expires_at;
+};
+/* code_put - the account's newest code; the one before is forgotten. */
+MUST_CHECK enum status code_put(struct tx *tx, const struct code_row *row);
+/* code_is_named - whether this hash still is its account's newest and lives. OK, NOT_FOUND. */
+MUST_CHECK enum status code_is_named(struct tx *tx, struct str code_hash);
+MUST_CHECK enum status code_find(struct tx *tx, struct str hash, struct code_row *ret_row);
+MUST_CHECK enum status code_drop(struct tx *tx, int64_t account_id);
+/* code_use - the tombstones of both forms. OK, CONFLICT (used before). code_unuse takes them back in the same transaction. */
+MUST_CHECK enum status code_use(struct tx *tx, const struct code_row *row);
+MUST_CHECK enum status code_unuse(struct tx *tx, const struct code_row *row);
+/* code_is_used - a tombstone that has not ended. OK, NOT_FOUND. */
+MUST_CHECK enum status code_is_used(struct tx *tx, struct str hash);
+
+struct redeem_before {
+	bool answered;      /* this update has a stored reply */
+	int64_t first_seen; /* of the person; 0 = never */
+};
+MUST_CHECK enum status redeem_before(struct tx *tx, struct str key, enum platform platform, int64_t platform_id, struct redeem_before *ret_before);
+
+struct confirmation {
+	struct str token;
+	int64_t issuer_id;
+	int64_t redeemer_id;
+	int64_t issuer_identity_id;
+	int64_t redeemer_identity_id;
+	struct str issuer_bot;
+	int64_t expires_at;
+	struct str answer; /* absent: open */
+};
+MUST_CHECK enum status confirmation_put(struct tx *tx, const struct confirmation *confirmation);
+/* confirmation_take - locked until the transaction's end. OK, NOT_FOUND. */
+MUST_CHECK enum status confirmation_take(struct tx *tx, struct str token, struct confirmation *ret_confirmation);
+MUST_CHECK enum status confirmation_answer(struct tx *tx, struct str token, bool accepted);
+
+MUST_CHECK enum status merges_recent(struct tx *tx, int64_t account_id, int64_t since, int64_t *ret_count);
+/* merge_move - identities, family, pointer: the loser becomes part of the survivor. merge->identity_ids is set from what moved. */
+MUST_CHECK enum status merge_move(struct tx *tx, struct link_merge *merge);
+MUST_CHECK enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t *ret_id);
+/* merge_read - ret_holder: the account that holds the joined data now. OK, NOT_FOUND. */
+MUST_CHECK enum status merge_read(struct tx *tx, int64_t merge_id, struct link_merge *ret_merge, int64_t *ret_holder);
+/* merge_latest - of what can still be undone. OK, NOT_FOUND. */
+MUST_CHECK enum status merge_latest(struct tx *tx, int64_t account_id, int64_t *ret_merge_id);
+/* merge_part - the reverse of merge_move: the loser lives again with those of its identities that are still at `holder`. */
+MUST_CHECK enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t holder);
+/* merge_mark_undone - and takes `returned` off what later joinings that carried the same identities have to give back. */
+MUST_CHECK enum status merge_mark_undone(struct tx *tx, const struct link_merge *merge, const struct balance *returned, struct str by);
+MUST_CHECK enum status identity_detach(struct tx *tx, int64_t identity_id, int64_t to_account, int64_t from_account);
+
+#endif
