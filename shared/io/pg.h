@@ -1,14 +1,14 @@
 /*
- * pg - PostgreSQL: connections, prepared statements, deadlines; the only file that knows libpq.
+ * pg - PostgreSQL: connections, prepared statements, deadlines; the only files (pg*.c) that know libpq.
  *
  * Invariants
  * - Nothing here names a table: statements come as a table of (name, SQL) when the pool opens and are prepared by name on a
  *   connection's first use of each.
  * - A connection that failed or timed out is destroyed, never reused (pitfalls.md 0.8).
  * - No call waits past the deadline it was given; none waits longer than 250 ms for a free connection (decisions.md 2).
- * - Two timeouts in a row open the breaker: calls fail within 1 ms with UNAVAILABLE until the probe thread (every 200 ms)
- *   succeeds.
- * - fsync, synchronous_commit and full_page_writes are on, or pg_pool_open() fails (not for a RUN_DIR of `make fuzz`: there is none).
+ * - Two timeouts in a row, without an answer to anybody in between, open the breaker: calls fail within 1 ms with UNAVAILABLE until
+ *   the probe thread (every 200 ms) succeeds. After a refused connection one call per 200 ms tries again, the others fail at once.
+ * - fsync, synchronous_commit and full_page_writes are on, or no connection is made (UNAVAILABLE, pg_pool_error() says why).
  * - Every session pins search_path to pg_catalog (statements are schema-qualified) and TimeZone to UTC.
  */
 #ifndef TRIVET_IO_PG_H
@@ -102,6 +102,20 @@ void pg_give(struct pg_conn *conn);
 /* pg_holding - whether the calling thread holds a connection; cache and group_commit assert that it does not. */
 bool pg_holding(void);
 
+/* pg_pool_error - why the last connection could not be made, for the log only; absent when none failed. */
+struct str pg_pool_error(struct pg_pool *pool, struct arena *arena);
+
+/*
+ * pg_reserve - a connection outside the pool, for one who must never queue for one (group_commit); connects at pg_reserved_ready().
+ *
+ * Returns NULL when the system has no memory. pg_release() closes it. It does not count for pg_holding().
+ */
+struct pg_conn *pg_reserve(struct pg_pool *pool);
+void pg_release(struct pg_conn *conn);
+
+/* pg_reserved_ready - before each use: sets the deadline, connects if need be. Statuses of pg_take(). */
+MUST_CHECK enum status pg_reserved_ready(struct pg_conn *conn, int64_t deadline);
+
 /*
  * pg_run - one prepared statement by its index in the pool's table.
  *
@@ -112,8 +126,9 @@ bool pg_holding(void);
  * RETRY        40001, 40P01; the transaction is dead, run it whole again
  *              also 0A000 "cached plan must not change" and 26000: the connection is broken, and pg_conn_broken() says so
  * NOT_FOUND    23514 whose message is "no partition of relation ... found for row": make partitions, run again
- * UNAVAILABLE  08xxx, 57P0x, 53xxx, connection lost before anything could be committed; 55P03 lock timeout
- * TIMED_OUT    57014 or our own deadline: outcome unknown when the statement was COMMIT or ran outside a transaction
+ * UNAVAILABLE  08xxx, 57P0x, 53xxx, 25006, connection lost before anything could be committed; 55P03 lock timeout
+ * TIMED_OUT    57014, our own deadline, or connection lost: outcome unknown when the statement was COMMIT or ran outside a transaction
+ * TOO_LARGE    the arena cannot take the rows
  * INTERNAL     class 42 and all else
  */
 MUST_CHECK enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
@@ -125,6 +140,9 @@ MUST_CHECK enum status pg_commit(struct pg_conn *conn);
 void pg_rollback(struct pg_conn *conn);
 bool pg_in_transaction(const struct pg_conn *conn);
 bool pg_conn_broken(const struct pg_conn *conn);
+
+/* pg_missing_partition - whether NOT_FOUND meant that, since pg_begin(); a store function has other reasons to say NOT_FOUND. */
+bool pg_missing_partition(const struct pg_conn *conn);
 
 /* pg_conn_deadline - sets the deadline (monotonic us) for what follows on this connection. pg_take sets it too. */
 void pg_conn_deadline(struct pg_conn *conn, int64_t deadline);

@@ -1,0 +1,498 @@
+/* The pool of PostgreSQL connections: who waits for one, when nobody should, and who finds out that the server is back. */
+#include "io/pg.h"
+
+#include <assert.h>
+#include <signal.h>
+
+#include "base/clock.h"
+#include "base/metric.h"
+#include "io/crypto.h"
+#include "io/pg_internal.h"
+
+#define CONNECTIONS_MAX 64
+#define TIMEOUTS_TO_OPEN 2
+#define RETRY_CONNECT_US (200 * 1000)
+#define PROBE_PAUSE_US (200 * 1000)
+/* Longer than the pause: a connection to a server that just woke up on a busy machine takes its time, and is worth waiting for. */
+#define PROBE_DEADLINE_US (500 * 1000)
+#define PROBE_STACK ((size_t)512 * 1024)
+
+/* A thread holds one connection at most; a named exception to "no globals". */
+static _Thread_local bool holding;
+
+bool pg_holding(void)
+{
+	return holding;
+}
+
+/* ---- waiting ---- */
+
+static void cond_init_monotonic(pthread_cond_t *cond)
+{
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+static struct timespec at_monotonic(int64_t us)
+{
+	return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+}
+
+/* Takes a free connection that can be used now: a live one, else one that may try to connect. Locked. */
+static struct pg_conn *pop_usable(struct pg_pool *pool, int64_t now)
+{
+	struct pg_conn *conn = pool->live;
+	if (conn != NULL) {
+		pool->live = conn->next;
+		return conn;
+	}
+	conn = pool->dead;
+	if (conn == NULL || (pool->refusing && now < pool->connect_not_before)) {
+		return NULL;
+	}
+	/* While the server refuses, one tries and the others are told no. */
+	pool->connect_not_before = now + RETRY_CONNECT_US;
+	pool->dead = conn->next;
+	return conn;
+}
+
+/* Hands free connections to those who waited longest. Locked. */
+static void serve_waiters(struct pg_pool *pool)
+{
+	int64_t now = clock_monotonic_us();
+	while (pool->first != NULL) {
+		struct pg_conn *conn = pop_usable(pool, now);
+		if (conn == NULL) {
+			return;
+		}
+		struct pg_waiter *waiter = pool->first;
+		pool->first = waiter->next;
+		waiter->given = conn;
+		pthread_cond_signal(&waiter->wake);
+	}
+}
+
+/* Sends everybody away who waits. Locked. */
+static void refuse_waiters(struct pg_pool *pool)
+{
+	for (struct pg_waiter *waiter = pool->first; waiter != NULL; waiter = waiter->next) {
+		waiter->refused = true;
+		pthread_cond_signal(&waiter->wake);
+	}
+	pool->first = NULL;
+}
+
+static void leave_queue(struct pg_pool *pool, const struct pg_waiter *waiter)
+{
+	struct pg_waiter *before = NULL;
+	for (struct pg_waiter **at = &pool->first; *at != NULL; at = &(*at)->next) {
+		if (*at == waiter) {
+			*at = waiter->next;
+			pool->last = pool->last == waiter ? before : pool->last;
+			return;
+		}
+		before = *at;
+	}
+}
+
+/* Queues until a connection is given, `until` has passed or the breaker opened. Locked. NULL: none. */
+static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until)
+{
+	struct pg_waiter waiter = {.given = NULL};
+	cond_init_monotonic(&waiter.wake);
+	if (pool->first == NULL) {
+		pool->first = &waiter;
+	} else {
+		pool->last->next = &waiter;
+	}
+	pool->last = &waiter;
+	struct timespec end = at_monotonic(until);
+	int expired = 0;
+	while (waiter.given == NULL && !waiter.refused && expired == 0) {
+		expired = pthread_cond_timedwait(&waiter.wake, &pool->lock, &end);
+	}
+	if (waiter.given == NULL && !waiter.refused) {
+		leave_queue(pool, &waiter);
+	}
+	pthread_cond_destroy(&waiter.wake);
+	return waiter.given;
+}
+
+/* ---- the breaker ---- */
+
+static bool breaker_open(struct pg_pool *pool)
+{
+	return atomic_load_explicit(&pool->open, memory_order_relaxed);
+}
+
+void pg_pool_answered(struct pg_pool *pool)
+{
+	atomic_fetch_add_explicit(&pool->answers, 1, memory_order_relaxed);
+	if (atomic_load_explicit(&pool->timeouts, memory_order_relaxed) != 0) {
+		atomic_store_explicit(&pool->timeouts, 0, memory_order_relaxed);
+	}
+}
+
+void pg_pool_timed_out(struct pg_pool *pool)
+{
+	if (atomic_fetch_add(&pool->timeouts, 1) + 1 < TIMEOUTS_TO_OPEN || breaker_open(pool)) {
+		return;
+	}
+	pthread_mutex_lock(&pool->lock);
+	atomic_store(&pool->open, true);
+	/* Idle connections may be as dead as those that timed out (a failover, a firewall that forgot them): none is used again. */
+	atomic_fetch_add(&pool->generation, 1);
+	refuse_waiters(pool);
+	pthread_cond_signal(&pool->probe_wake);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Whether a new connection is made and answers; it is closed again. */
+static bool probe_once(struct pg_pool *pool)
+{
+	struct pg_conn conn = {.pool = pool, .deadline = clock_monotonic_us() + PROBE_DEADLINE_US};
+	bool back = pg_conn_connect(&conn) == OK; /* asks for the durability settings: a query of its own */
+	pg_conn_close(&conn);
+	return back;
+}
+
+static void *probe_main(void *arg)
+{
+	struct pg_pool *pool = arg;
+	pthread_mutex_lock(&pool->lock);
+	while (!pool->closing) {
+		if (!breaker_open(pool)) {
+			pthread_cond_wait(&pool->probe_wake, &pool->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&pool->lock);
+		bool back = probe_once(pool);
+		pthread_mutex_lock(&pool->lock);
+		if (back) {
+			atomic_store(&pool->timeouts, 0);
+			atomic_store(&pool->open, false);
+			pool->refusing = false;
+		} else if (!pool->closing) {
+			struct timespec end = at_monotonic(clock_monotonic_us() + PROBE_PAUSE_US);
+			(void)pthread_cond_timedwait(&pool->probe_wake, &pool->lock, &end);
+		}
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+/* ---- taking and giving ---- */
+
+/* Puts a connection that its holder is done with into its list and looks who waits. */
+static void put_back(struct pg_pool *pool, struct pg_conn *conn)
+{
+	pthread_mutex_lock(&pool->lock);
+	bool live = conn->link != NULL;
+	if (live != conn->counted) {
+		pool->connected = live ? pool->connected + 1 : pool->connected - 1;
+		conn->counted = live;
+	}
+	struct pg_conn **list = live ? &pool->live : &pool->dead;
+	conn->next = *list;
+	*list = conn;
+	if (pool->connected == 0 && pool->refusing) {
+		refuse_waiters(pool);
+	} else {
+		serve_waiters(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Notes how connecting went. */
+static void note_connect(struct pg_pool *pool, struct pg_conn *conn, enum status status)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (status == OK) {
+		pool->refusing = false;
+		if (!conn->counted && !conn->reserved) {
+			conn->counted = true;
+			pool->connected++;
+		}
+	} else {
+		memcpy(pool->error, conn->error, sizeof(pool->error));
+		pool->refusing = true;
+		pool->connect_not_before = clock_monotonic_us() + RETRY_CONNECT_US;
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Makes sure that there is a link that can be trusted. Statuses of pg_conn_connect(). */
+static enum status make_ready(struct pg_pool *pool, struct pg_conn *conn, int64_t deadline)
+{
+	conn->deadline = deadline;
+	if (conn->link != NULL && (conn->broken || pg_conn_stale(conn))) {
+		pg_conn_close(conn);
+	}
+	if (conn->link != NULL) {
+		return OK;
+	}
+	enum status status = pg_conn_connect(conn);
+	note_connect(pool, conn, status);
+	return status;
+}
+
+/* A slot of the pool, maybe without a link. OK, UNAVAILABLE, TIMED_OUT. */
+static enum status obtain(struct pg_pool *pool, int64_t deadline, struct pg_conn **ret_conn)
+{
+	int64_t now = clock_monotonic_us();
+	if (now >= deadline) {
+		return TIMED_OUT;
+	}
+	if (breaker_open(pool)) {
+		return UNAVAILABLE;
+	}
+	bool short_of_time = deadline < now + PG_WAIT_FOR_CONNECTION_US;
+	uint64_t answers = atomic_load_explicit(&pool->answers, memory_order_relaxed);
+	bool silence = false;
+	pthread_mutex_lock(&pool->lock);
+	struct pg_conn *conn = pool->first == NULL ? pop_usable(pool, now) : NULL;
+	if (conn == NULL && (pool->connected > 0 || !pool->refusing || now >= pool->connect_not_before)) {
+		conn = wait_turn(pool, short_of_time ? deadline : now + PG_WAIT_FOR_CONNECTION_US);
+		silence = conn == NULL && !breaker_open(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	if (conn != NULL) {
+		*ret_conn = conn;
+		return OK;
+	}
+	int64_t waited = clock_monotonic_us() - now;
+	/* All connections are held and none of their holders heard anything all that time. */
+	if (silence && waited >= PG_PATIENCE_US && answers == atomic_load_explicit(&pool->answers, memory_order_relaxed)) {
+		pg_pool_timed_out(pool);
+	}
+	return silence && short_of_time ? TIMED_OUT : UNAVAILABLE;
+}
+
+enum status pg_take(struct pg_pool *pool, int64_t deadline, struct pg_conn **ret_conn)
+{
+	assert(!holding);
+	struct pg_conn *conn = NULL;
+	enum status status = obtain(pool, deadline, &conn);
+	if (status == OK) {
+		status = make_ready(pool, conn, deadline);
+		if (status != OK) {
+			put_back(pool, conn);
+		}
+	}
+	if (status != OK) {
+		metric_add(METRIC_DB_UNAVAILABLE, 1);
+		return status;
+	}
+	conn->missing_partition = false;
+	conn->error[0] = '\0';
+	conn->sqlstate[0] = '\0';
+	holding = true;
+	*ret_conn = conn;
+	return OK;
+}
+
+void pg_give(struct pg_conn *conn)
+{
+	if (conn == NULL) {
+		return;
+	}
+	assert(holding);
+	holding = false;
+	if (conn->broken || (conn->link != NULL && PQtransactionStatus(conn->link) != PQTRANS_IDLE)) {
+		pg_conn_close(conn);
+	}
+	put_back(conn->pool, conn);
+}
+
+/* ---- connections outside the pool ---- */
+
+struct pg_conn *pg_reserve(struct pg_pool *pool)
+{
+	struct pg_conn *conn = calloc(1, sizeof(*conn));
+	uint64_t *prepared = calloc(pool->prepared_words, sizeof(*prepared));
+	if (conn == NULL || prepared == NULL) {
+		free(conn);
+		free(prepared);
+		return NULL;
+	}
+	conn->pool = pool;
+	conn->prepared = prepared;
+	conn->reserved = true;
+	return conn;
+}
+
+void pg_release(struct pg_conn *conn)
+{
+	if (conn == NULL) {
+		return;
+	}
+	pg_conn_close(conn);
+	free(conn->prepared);
+	free(conn);
+}
+
+enum status pg_reserved_ready(struct pg_conn *conn, int64_t deadline)
+{
+	struct pg_pool *pool = conn->pool;
+	int64_t now = clock_monotonic_us();
+	if (now >= deadline) {
+		return TIMED_OUT;
+	}
+	if (conn->link != NULL && PQtransactionStatus(conn->link) != PQTRANS_IDLE) {
+		conn->broken = true;
+	}
+	pthread_mutex_lock(&pool->lock);
+	bool refused = conn->link == NULL && pool->refusing && now < pool->connect_not_before;
+	pthread_mutex_unlock(&pool->lock);
+	enum status status = refused || breaker_open(pool) ? UNAVAILABLE : make_ready(pool, conn, deadline);
+	if (status != OK) {
+		metric_add(METRIC_DB_UNAVAILABLE, 1);
+	}
+	return status;
+}
+
+/* ---- the pool's life ---- */
+
+enum status pg_pool_ready(struct pg_pool *pool, int64_t deadline)
+{
+	struct pg_conn *conn;
+	enum status status = pg_take(pool, deadline, &conn);
+	if (status != OK) {
+		return UNAVAILABLE;
+	}
+	status = pg_script(conn, "SELECT 1");
+	pg_give(conn);
+	return status == OK ? OK : UNAVAILABLE;
+}
+
+struct str pg_pool_error(struct pg_pool *pool, struct arena *arena)
+{
+	pthread_mutex_lock(&pool->lock);
+	struct str error = pool->error[0] != '\0' ? str_dup(arena, str_from_z(pool->error)) : STR_ABSENT;
+	pthread_mutex_unlock(&pool->lock);
+	return error;
+}
+
+/* What libpq would take is wider ("host=..."): the contract says a URL. */
+static bool url_ok(const char *url)
+{
+	struct str text = str_from_z(url);
+	if (!str_starts(text, STR("postgresql://")) && !str_starts(text, STR("postgres://"))) {
+		return false;
+	}
+	PQconninfoOption *parsed = PQconninfoParse(url, NULL);
+	PQconninfoFree(parsed);
+	return parsed != NULL;
+}
+
+static bool start_probe(struct pg_pool *pool)
+{
+	/* Signals are for the program's own thread (house.md, "Stop"): this one takes none. */
+	sigset_t all;
+	sigset_t before;
+	pthread_attr_t attributes;
+	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, PROBE_STACK);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	bool started = pthread_create(&pool->probe, &attributes, probe_main, pool) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return started;
+}
+
+static void pool_free(struct pg_pool *pool)
+{
+	for (size_t i = 0; i < pool->size; i++) {
+		pg_conn_close(&pool->conns[i]);
+		free(pool->conns[i].prepared);
+	}
+	free(pool->conns);
+	free(pool->application_name);
+	if (pool->url != NULL) {
+		crypto_wipe(pool->url, strlen(pool->url)); /* it may hold a password */
+		free(pool->url);
+	}
+	free(pool);
+}
+
+static enum status make_slots(struct pg_pool *pool, int connections)
+{
+	pool->conns = calloc((size_t)connections, sizeof(*pool->conns));
+	if (pool->conns == NULL) {
+		return UNAVAILABLE;
+	}
+	for (pool->size = 0; pool->size < (size_t)connections; pool->size++) {
+		struct pg_conn *conn = &pool->conns[pool->size];
+		conn->pool = pool;
+		conn->prepared = calloc(pool->prepared_words, sizeof(*conn->prepared));
+		if (conn->prepared == NULL) {
+			return UNAVAILABLE;
+		}
+		conn->next = pool->dead;
+		pool->dead = conn;
+	}
+	return OK;
+}
+
+enum status pg_pool_open(const struct pg_pool_options *options, struct pg_pool **ret_pool)
+{
+	if (options->connections < 1 || options->connections > CONNECTIONS_MAX || str_empty(options->url) ||
+	    str_find(options->url, '\0') != SIZE_MAX) {
+		return INVALID;
+	}
+	struct pg_pool *pool = calloc(1, sizeof(*pool));
+	if (pool == NULL) {
+		return UNAVAILABLE;
+	}
+	enum status status = UNAVAILABLE;
+	pool->url = strndup(options->url.ptr, options->url.len);
+	pool->application_name = strdup(options->application_name);
+	pool->statements = options->statements;
+	pool->statement_count = options->statement_count;
+	pool->prepared_words = options->statement_count / 64 + 1;
+	if (pool->url == NULL || pool->application_name == NULL) {
+		goto out;
+	}
+	if (!url_ok(pool->url)) {
+		status = INVALID;
+		goto out;
+	}
+	status = make_slots(pool, options->connections);
+	if (status != OK) {
+		goto out;
+	}
+	pthread_mutex_init(&pool->lock, NULL);
+	cond_init_monotonic(&pool->probe_wake);
+	if (!start_probe(pool)) {
+		pthread_cond_destroy(&pool->probe_wake);
+		pthread_mutex_destroy(&pool->lock);
+		status = UNAVAILABLE;
+	}
+out:
+	if (status != OK) {
+		pool_free(pool);
+		return status;
+	}
+	*ret_pool = pool;
+	return OK;
+}
+
+void pg_pool_close(struct pg_pool *pool)
+{
+	if (pool == NULL) {
+		return;
+	}
+	pthread_mutex_lock(&pool->lock);
+	assert(pool->first == NULL);
+	pool->closing = true;
+	pthread_cond_signal(&pool->probe_wake);
+	pthread_mutex_unlock(&pool->lock);
+	pthread_join(pool->probe, NULL);
+	pthread_cond_destroy(&pool->probe_wake);
+	pthread_mutex_destroy(&pool->lock);
+	pool_free(pool);
+}

@@ -1,0 +1,527 @@
+/* One connection to PostgreSQL: made, asked and answered without ever blocking past its deadline. */
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+
+#include "base/clock.h"
+#include "io/pg.h"
+#include "io/pg_internal.h"
+
+/*
+ * What every session pins. search_path: statements are schema-qualified, nothing else is looked up. The formats are those that
+ * pg_value.c reads. client_connection_check_interval: how the server notices that we closed a connection whose statement still runs.
+ */
+static const char session_options[] = "-c search_path=pg_catalog -c timezone=UTC -c datestyle=ISO -c bytea_output=hex"
+                                      " -c lock_timeout=500ms -c statement_timeout=5s"
+                                      " -c idle_in_transaction_session_timeout=10s -c client_connection_check_interval=500ms";
+
+static const char durability_sql[] = "SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'"
+                                     " AND current_setting('synchronous_commit') IN ('on', 'remote_apply')";
+
+/* SQLSTATE, whole or its beginning, to status; the first row that fits decides. `breaks`: the session is of no use any more. */
+static const struct {
+	const char *sqlstate;
+	const char *function; /* the server's function that raised it, where the state alone is ambiguous; NULL: any */
+	enum status status;
+	bool breaks;
+} verdicts[] = {
+	{"23505", NULL, CONFLICT, false},
+	{"23503", NULL, CONFLICT, false},
+	{"23P01", NULL, CONFLICT, false},
+	{"23514", "ExecFindPartition", NOT_FOUND, false},
+	{"23", NULL, INVALID, false},
+	{"22", NULL, INVALID, false},
+	{"40001", NULL, RETRY, false},
+	{"40P01", NULL, RETRY, false},
+	{"0A000", "RevalidateCachedQuery", RETRY, true},
+	{"26000", NULL, RETRY, true},
+	{"55P03", NULL, UNAVAILABLE, false},
+	{"57014", NULL, TIMED_OUT, false},
+	{"57P", NULL, UNAVAILABLE, true},
+	{"25P03", NULL, UNAVAILABLE, true},
+	{"25006", NULL, UNAVAILABLE, true}, /* read-only: after a failover this is not the primary any more */
+	{"53", NULL, UNAVAILABLE, false},
+	{"08", NULL, UNAVAILABLE, true},
+};
+
+static void set_error(struct pg_conn *conn, const char *text, const char *sqlstate)
+{
+	snprintf(conn->error, sizeof(conn->error), "%s", text != NULL ? text : "no message");
+	/* libpq ends its own messages in a newline. */
+	size_t len = strlen(conn->error);
+	while (len > 0 && conn->error[len - 1] == '\n') {
+		conn->error[--len] = '\0';
+	}
+	snprintf(conn->sqlstate, sizeof(conn->sqlstate), "%s", sqlstate != NULL ? sqlstate : "");
+}
+
+void pg_conn_close(struct pg_conn *conn)
+{
+	PQfinish(conn->link);
+	conn->link = NULL;
+	if (conn->prepared != NULL) {
+		memset(conn->prepared, 0, conn->pool->prepared_words * sizeof(*conn->prepared));
+	}
+}
+
+/* The connection is gone, or what it says makes no sense: whether the question took effect is known only when it could not. */
+static enum status lost(struct pg_conn *conn)
+{
+	conn->broken = true;
+	return conn->in_doubt ? TIMED_OUT : UNAVAILABLE;
+}
+
+/* Our deadline passed. The server notices the closed connection and stops; an answer that came later must not meet the next question. */
+static enum status expired(struct pg_conn *conn)
+{
+	set_error(conn, "no answer before the deadline", NULL);
+	conn->broken = true;
+	conn->timed_out = true;
+	pg_conn_close(conn);
+	return TIMED_OUT;
+}
+
+/* Waits until the socket can do one of `events` (poll(2)). OK, TIMED_OUT. */
+static enum status wait_for(const struct pg_conn *conn, short events, short *ret_ready)
+{
+	for (;;) {
+		int64_t left = conn->deadline - clock_monotonic_us();
+		if (left <= 0) {
+			return TIMED_OUT;
+		}
+		struct pollfd socket = {.fd = PQsocket(conn->link), .events = events};
+		struct timespec timeout = {.tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000};
+		int ready = ppoll(&socket, 1, &timeout, NULL);
+		if (ready > 0) {
+			*ret_ready = socket.revents;
+			return OK;
+		}
+		if (ready < 0 && errno != EINTR) {
+			*ret_ready = POLLERR; /* a closed descriptor: libpq's next call says so */
+			return OK;
+		}
+	}
+}
+
+/* Sends what libpq holds back and reads meanwhile, so that neither side waits for the other to read. */
+static enum status flush_out(struct pg_conn *conn)
+{
+	int left;
+	while ((left = PQflush(conn->link)) > 0) {
+		short ready;
+		if (wait_for(conn, POLLIN | POLLOUT, &ready) != OK) {
+			return expired(conn);
+		}
+		if ((ready & POLLIN) != 0 && PQconsumeInput(conn->link) == 0) {
+			break; /* the server may have said why: collect() reads it */
+		}
+	}
+	/* A failed send is no verdict either: the reason may be waiting to be read. */
+	return OK;
+}
+
+static bool is_copy(const PGresult *result)
+{
+	ExecStatusType said = PQresultStatus(result);
+	return said == PGRES_COPY_IN || said == PGRES_COPY_OUT || said == PGRES_COPY_BOTH;
+}
+
+/* Reads all results of the question; keeps the first error, else the last result. OK (maybe with an error result), TIMED_OUT. */
+static enum status collect(struct pg_conn *conn, PGresult **ret_result)
+{
+	PGresult *kept = NULL;
+	for (;;) {
+		while (PQisBusy(conn->link) != 0) {
+			short ready;
+			if (wait_for(conn, POLLIN, &ready) != OK) {
+				PQclear(kept);
+				return expired(conn);
+			}
+			if (PQconsumeInput(conn->link) == 0) {
+				break; /* end of file: PQgetResult() gives what the server said last without waiting */
+			}
+		}
+		PGresult *result = PQgetResult(conn->link);
+		if (result == NULL) {
+			break;
+		}
+		bool copy = is_copy(result);
+		if (kept != NULL && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
+			PQclear(result);
+		} else {
+			PQclear(kept);
+			kept = result;
+		}
+		if (copy) {
+			break; /* libpq would give it for ever */
+		}
+	}
+	*ret_result = kept;
+	return OK;
+}
+
+static enum status judge_error(struct pg_conn *conn, const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+	if (sqlstate == NULL || strlen(sqlstate) != PG_SQLSTATE_LEN) {
+		set_error(conn, PQerrorMessage(conn->link), NULL);
+		return lost(conn);
+	}
+	set_error(conn, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), sqlstate);
+	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+		bool fits = strncmp(sqlstate, verdicts[i].sqlstate, strlen(verdicts[i].sqlstate)) == 0 &&
+		            (verdicts[i].function == NULL || (function != NULL && strcmp(function, verdicts[i].function) == 0));
+		if (!fits) {
+			continue;
+		}
+		conn->missing_partition = verdicts[i].status == NOT_FOUND;
+		conn->broken = conn->broken || verdicts[i].breaks;
+		return verdicts[i].status == UNAVAILABLE && verdicts[i].breaks ? lost(conn) : verdicts[i].status;
+	}
+	return INTERNAL;
+}
+
+static enum status judge(struct pg_conn *conn, const PGresult *result)
+{
+	ExecStatusType said = PQresultStatus(result);
+	if (said == PGRES_TUPLES_OK || said == PGRES_COMMAND_OK || said == PGRES_EMPTY_QUERY) {
+		return OK;
+	}
+	if (is_copy(result)) {
+		set_error(conn, "COPY is not used here", NULL);
+		conn->broken = true;
+		return INTERNAL;
+	}
+	if (result == NULL) {
+		set_error(conn, PQerrorMessage(conn->link), NULL);
+		return lost(conn);
+	}
+	return judge_error(conn, result);
+}
+
+/* Tells the breaker of a deadline that passed: unless others were answered meanwhile (slow, but there), or it was short anyway. */
+static void report_silence(struct pg_conn *conn)
+{
+	uint64_t answers = atomic_load_explicit(&conn->pool->answers, memory_order_relaxed);
+	if (answers == conn->answers && clock_monotonic_us() - conn->asked_at >= PG_PATIENCE_US) {
+		pg_pool_timed_out(conn->pool);
+	}
+}
+
+/* Whether a question may be asked now. `in_doubt`: it may commit something. */
+static enum status ask_begin(struct pg_conn *conn, bool in_doubt)
+{
+	if (conn->broken || conn->link == NULL) {
+		return conn->timed_out ? TIMED_OUT : UNAVAILABLE;
+	}
+	conn->asked_at = clock_monotonic_us();
+	if (conn->asked_at >= conn->deadline) {
+		set_error(conn, "deadline passed before the statement", NULL);
+		return TIMED_OUT;
+	}
+	conn->in_doubt = in_doubt;
+	conn->answers = atomic_load_explicit(&conn->pool->answers, memory_order_relaxed);
+	return OK;
+}
+
+/* The rest of a question that libpq accepted (`sent`) or not: out, in, judged. *ret_result is set only on OK. */
+static enum status ask_end(struct pg_conn *conn, int sent, PGresult **ret_result)
+{
+	if (sent == 0) {
+		set_error(conn, PQerrorMessage(conn->link), NULL);
+		conn->in_doubt = false;
+		return lost(conn);
+	}
+	PGresult *result = NULL;
+	enum status status = flush_out(conn);
+	if (status == OK) {
+		status = collect(conn, &result);
+	}
+	if (status != OK) {
+		report_silence(conn);
+		return status;
+	}
+	status = judge(conn, result);
+	if (!conn->broken) {
+		pg_pool_answered(conn->pool);
+	}
+	if (status != OK) {
+		PQclear(result);
+		return status;
+	}
+	*ret_result = result;
+	return OK;
+}
+
+/* A statement without rows that matter. */
+static enum status ask_plain(struct pg_conn *conn, const char *sql, bool in_doubt)
+{
+	enum status status = ask_begin(conn, in_doubt);
+	if (status != OK) {
+		return status;
+	}
+	PGresult *result;
+	status = ask_end(conn, PQsendQuery(conn->link, sql), &result);
+	if (status == OK) {
+		PQclear(result);
+	}
+	return status;
+}
+
+/* ---- making a connection ---- */
+
+static void ignore_notice(void *arg UNUSED, const PGresult *result UNUSED)
+{
+	/* libpq's default writes to standard error; notices are for psql. */
+}
+
+static enum status drive_connect(struct pg_conn *conn)
+{
+	PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
+	while (PQstatus(conn->link) != CONNECTION_BAD) {
+		short ready;
+		if (wait_for(conn, wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT, &ready) != OK) {
+			return expired(conn);
+		}
+		wanted = PQconnectPoll(conn->link);
+		if (wanted == PGRES_POLLING_OK) {
+			return OK;
+		}
+		if (wanted == PGRES_POLLING_FAILED) {
+			break;
+		}
+	}
+	set_error(conn, PQerrorMessage(conn->link), NULL);
+	return UNAVAILABLE;
+}
+
+static enum status check_durability(struct pg_conn *conn)
+{
+	enum status status = ask_begin(conn, false);
+	if (status != OK) {
+		return status;
+	}
+	PGresult *result;
+	status = ask_end(conn, PQsendQuery(conn->link, durability_sql), &result);
+	if (status != OK) {
+		return status;
+	}
+	bool durable = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+	PQclear(result);
+	if (!durable) {
+		set_error(conn, "the server would lose what it confirmed: fsync, full_page_writes and synchronous_commit must be on", NULL);
+		return UNAVAILABLE;
+	}
+	return OK;
+}
+
+enum status pg_conn_connect(struct pg_conn *conn)
+{
+	assert(conn->link == NULL);
+	/*
+	 * What stands before dbname the URL may override, what stands after it may not. tcp_user_timeout and keepalives find peers that
+	 * vanished; on unix sockets they do nothing, there our own deadlines do. A host name is resolved by getaddrinfo(), which blocks:
+	 * an address or a socket directory is better.
+	 */
+	static const char *const keywords[] = {"gssencmode", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+	                                       "dbname", "application_name", "client_encoding", "options", NULL};
+	const char *const values[] = {"disable", "30", "10", "3", "10000", conn->pool->url, conn->pool->application_name, "UTF8",
+	                              session_options, NULL};
+	static_assert(ARRAY_LEN(keywords) == ARRAY_LEN(values), "a value for each keyword");
+	conn->broken = false;
+	conn->timed_out = false;
+	conn->asked_at = clock_monotonic_us();
+	conn->answers = atomic_load_explicit(&conn->pool->answers, memory_order_relaxed);
+	conn->generation = atomic_load(&conn->pool->generation);
+	conn->link = PQconnectStartParams(keywords, values, 1);
+	if (conn->link == NULL) {
+		set_error(conn, "out of memory", NULL);
+		return UNAVAILABLE;
+	}
+	enum status status = drive_connect(conn);
+	if (status == TIMED_OUT) {
+		report_silence(conn);
+	}
+	if (status == OK) {
+		PQsetNoticeReceiver(conn->link, ignore_notice, NULL);
+		status = PQsetnonblocking(conn->link, 1) == 0 ? check_durability(conn) : UNAVAILABLE;
+	}
+	if (status != OK) {
+		pg_conn_close(conn);
+		conn->broken = true;
+	}
+	return status;
+}
+
+bool pg_conn_stale(const struct pg_conn *conn)
+{
+	if (conn->generation != atomic_load(&conn->pool->generation)) {
+		return true;
+	}
+	/* A free connection hears nothing unless the server closes it or sends a notice of its end. */
+	struct pollfd socket = {.fd = PQsocket(conn->link), .events = POLLIN};
+	return poll(&socket, 1, 0) != 0;
+}
+
+/* ---- statements ---- */
+
+static bool is_prepared(const struct pg_conn *conn, size_t statement)
+{
+	return (conn->prepared[statement / 64] >> (statement % 64) & 1) != 0;
+}
+
+static enum status prepare(struct pg_conn *conn, size_t statement)
+{
+	enum status status = ask_begin(conn, false);
+	if (status != OK) {
+		return status;
+	}
+	const struct pg_statement *row = &conn->pool->statements[statement];
+	PGresult *result;
+	status = ask_end(conn, PQsendPrepare(conn->link, row->name, row->sql, 0, NULL), &result);
+	if (status != OK) {
+		return status;
+	}
+	PQclear(result);
+	conn->prepared[statement / 64] |= UINT64_C(1) << (statement % 64);
+	return OK;
+}
+
+static enum status hand_over(struct arena *arena, PGresult *result, struct pg_rows **ret_rows)
+{
+	if (ret_rows == NULL) {
+		PQclear(result);
+		return OK;
+	}
+	return pg_rows_take(arena, result, ret_rows);
+}
+
+enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params, struct pg_rows **ret_rows)
+{
+	assert(statement < conn->pool->statement_count);
+	int count = params != NULL ? params->count : 0;
+	if (params != NULL && params->failed) {
+		set_error(conn, "a parameter cannot be sent: NUL byte, out of range or out of memory", NULL);
+		return INVALID;
+	}
+	assert(count == conn->pool->statements[statement].param_count);
+	if (!is_prepared(conn, statement)) {
+		enum status status = prepare(conn, statement);
+		if (status != OK) {
+			return status;
+		}
+	}
+	enum status status = ask_begin(conn, !pg_in_transaction(conn));
+	if (status != OK) {
+		return status;
+	}
+	PGresult *result;
+	status = ask_end(conn, PQsendQueryPrepared(conn->link, conn->pool->statements[statement].name, count, count > 0 ? params->values : NULL,
+	                                           count > 0 ? params->lengths : NULL, count > 0 ? params->formats : NULL, 0), &result);
+	return status == OK ? hand_over(arena, result, ret_rows) : status;
+}
+
+enum status pg_query(struct pg_conn *conn, struct arena *arena, const char *sql, const struct pg_params *params, struct pg_rows **ret_rows)
+{
+	if (params != NULL && params->failed) {
+		set_error(conn, "a parameter cannot be sent: NUL byte, out of range or out of memory", NULL);
+		return INVALID;
+	}
+	int count = params != NULL ? params->count : 0;
+	enum status status = ask_begin(conn, !pg_in_transaction(conn));
+	if (status != OK) {
+		return status;
+	}
+	PGresult *result;
+	status = ask_end(conn, PQsendQueryParams(conn->link, sql, count, NULL, count > 0 ? params->values : NULL, count > 0 ? params->lengths : NULL,
+	                                         count > 0 ? params->formats : NULL, 0), &result);
+	return status == OK ? hand_over(arena, result, ret_rows) : status;
+}
+
+enum status pg_script(struct pg_conn *conn, const char *sql)
+{
+	return ask_plain(conn, sql, true);
+}
+
+/* ---- transactions ---- */
+
+enum status pg_begin(struct pg_conn *conn)
+{
+	assert(!pg_in_transaction(conn));
+	conn->missing_partition = false;
+	return ask_plain(conn, "BEGIN ISOLATION LEVEL READ COMMITTED", false);
+}
+
+enum status pg_commit(struct pg_conn *conn)
+{
+	assert(conn->broken || pg_in_transaction(conn));
+	enum status status = ask_begin(conn, true);
+	if (status != OK) {
+		return status;
+	}
+	PGresult *result;
+	status = ask_end(conn, PQsendQuery(conn->link, "COMMIT"), &result);
+	if (status != OK) {
+		return status;
+	}
+	/* A transaction that failed before answers COMMIT with success and ROLLBACK: somebody overlooked a status. */
+	bool committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
+	PQclear(result);
+	if (!committed) {
+		set_error(conn, "committed a transaction that had failed", NULL);
+		return INTERNAL;
+	}
+	return OK;
+}
+
+void pg_rollback(struct pg_conn *conn)
+{
+	if (!pg_in_transaction(conn)) {
+		return;
+	}
+	/* The reason of the rollback is what the log wants to know, not the rollback's. */
+	char error[PG_ERROR_MAX];
+	char sqlstate[PG_SQLSTATE_LEN + 1];
+	memcpy(error, conn->error, sizeof(error));
+	memcpy(sqlstate, conn->sqlstate, sizeof(sqlstate));
+	if (ask_plain(conn, "ROLLBACK", false) != OK) {
+		conn->broken = true;
+	}
+	memcpy(conn->error, error, sizeof(error));
+	memcpy(conn->sqlstate, sqlstate, sizeof(sqlstate));
+}
+
+bool pg_in_transaction(const struct pg_conn *conn)
+{
+	if (conn->link == NULL) {
+		return false;
+	}
+	PGTransactionStatusType state = PQtransactionStatus(conn->link);
+	return state == PQTRANS_INTRANS || state == PQTRANS_INERROR || state == PQTRANS_ACTIVE;
+}
+
+bool pg_conn_broken(const struct pg_conn *conn)
+{
+	return conn->broken;
+}
+
+bool pg_missing_partition(const struct pg_conn *conn)
+{
+	return conn->missing_partition;
+}
+
+void pg_conn_deadline(struct pg_conn *conn, int64_t deadline)
+{
+	conn->deadline = deadline;
+}
+
+struct str pg_error(const struct pg_conn *conn)
+{
+	return str_from_z(conn->error);
+}
+
+struct str pg_sqlstate(const struct pg_conn *conn)
+{
+	return str_from_z(conn->sqlstate);
+}

@@ -1,0 +1,95 @@
+/*
+ * pg_internal - what pg.c (pool and breaker), pg_conn.c (one connection) and pg_value.c (values) share. Included by them only.
+ */
+#ifndef TRIVET_IO_PG_INTERNAL_H
+#define TRIVET_IO_PG_INTERNAL_H
+
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "io/pg.h"
+
+#define PG_ERROR_MAX 256
+#define PG_SQLSTATE_LEN 5
+/* A deadline that passed after less says more about the deadline than about the server. */
+#define PG_PATIENCE_US (50 * 1000)
+
+struct pg_rows {
+	PGresult *result;
+};
+
+struct pg_conn {
+	struct pg_pool *pool;
+	PGconn *link;         /* NULL: not connected */
+	uint64_t *prepared;   /* bit per statement of the table; NULL on the probe's own connection */
+	int64_t deadline;
+	uint64_t generation;  /* of the pool when the link was made */
+	uint64_t answers;     /* of the pool when the question in flight was asked */
+	int64_t asked_at;
+	bool in_doubt;        /* the question in flight may commit something */
+	bool broken;          /* never to be used again */
+	bool missing_partition;
+	bool counted;         /* in pool->connected */
+	bool reserved;        /* not one of pool->conns */
+	bool timed_out;       /* what broke it was our own deadline */
+	char sqlstate[PG_SQLSTATE_LEN + 1];
+	char error[PG_ERROR_MAX];
+	struct pg_conn *next; /* in one of the pool's free lists */
+};
+
+/* One thread in pg_take()'s queue; lives on its stack. */
+struct pg_waiter {
+	pthread_cond_t wake;
+	struct pg_conn *given;
+	bool refused;
+	struct pg_waiter *next;
+};
+
+struct pg_pool {
+	/* Fixed once open. */
+	char *url;
+	char *application_name;
+	const struct pg_statement *statements;
+	size_t statement_count;
+	size_t prepared_words;
+	struct pg_conn *conns;
+	size_t size;
+	pthread_t probe;
+
+	/* Without the lock. */
+	atomic_bool open;            /* the breaker: calls are refused */
+	atomic_int timeouts;         /* in a row */
+	atomic_uint_fast64_t answers; /* of any kind that the server gave; unchanged over a wait = it says nothing to anybody */
+	atomic_uint_fast64_t generation;
+
+	pthread_mutex_t lock;
+	struct pg_conn *live; /* free and connected, the last used first */
+	struct pg_conn *dead; /* free, not connected */
+	struct pg_waiter *first;
+	struct pg_waiter *last;
+	size_t connected;           /* of conns, free or held */
+	bool refusing;              /* the last connection attempt failed */
+	int64_t connect_not_before; /* while refusing: when the next one may try */
+	bool closing;
+	pthread_cond_t probe_wake;
+	char error[PG_ERROR_MAX];
+};
+
+/* pg_conn_connect - a new link within conn->deadline: session pinned, durability checked. OK, UNAVAILABLE, TIMED_OUT; then there is no link. */
+MUST_CHECK enum status pg_conn_connect(struct pg_conn *conn);
+
+/* pg_conn_close - drops the link, if any; the slot can connect again. */
+void pg_conn_close(struct pg_conn *conn);
+
+/* pg_conn_stale - whether a free connection cannot be trusted: the server said something unasked, or the breaker opened since. */
+bool pg_conn_stale(const struct pg_conn *conn);
+
+/* pg_pool_answered, pg_pool_timed_out - what the breaker lives on; the latter when `conn` heard nothing until its deadline. */
+void pg_pool_answered(struct pg_pool *pool);
+void pg_pool_timed_out(struct pg_pool *pool);
+
+/* pg_rows_take - the rows now belong to the arena. OK, TOO_LARGE; the result is cleared in every case that it is not kept. */
+MUST_CHECK enum status pg_rows_take(struct arena *arena, PGresult *result, struct pg_rows **ret_rows);
+
+#endif
