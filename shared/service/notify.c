@@ -1,0 +1,84 @@
+#include "service/notify.h"
+
+#include "service/sealed.h"
+#include "store/queue.h"
+
+/* What a person waits for is tried longer than a mere notice (domain.md, "Notifications"). */
+#define PATIENCE_US (24 * HOUR_US)
+#define PATIENCE_LONG_US (72 * HOUR_US)
+
+#define TOPIC_MAX 32
+
+static const struct str long_topics[] = {STR_INIT("ticket"), STR_INIT("payment")};
+
+static bool topic_ok(struct str topic)
+{
+	for (size_t i = 0; i < topic.len; i++) {
+		char c = topic.ptr[i];
+		if (c != '_' && (c < 'a' || c > 'z')) {
+			return false;
+		}
+	}
+	return topic.len >= 1 && topic.len <= TOPIC_MAX;
+}
+
+static int64_t patience(struct str topic)
+{
+	for (size_t i = 0; i < ARRAY_LEN(long_topics); i++) {
+		if (str_eq(topic, long_topics[i])) {
+			return PATIENCE_LONG_US;
+		}
+	}
+	return PATIENCE_US;
+}
+
+enum status notify_add(struct tx *tx, const struct notice *notice)
+{
+	int64_t now = tx->ctx->now;
+	bool writable = notice->platform == PLATFORM_TELEGRAM || (notice->platform == PLATFORM_DISCORD && notice->recipient > 0);
+	if (!writable || notice->recipient == 0 || str_empty(notice->bot) || !topic_ok(notice->topic)) {
+		return INVALID;
+	}
+	if (notice->expires_at != 0 && notice->expires_at <= now) {
+		return OK;
+	}
+	int64_t due = notice->due_at > now ? notice->due_at : now;
+	struct outbox_new row = {
+		.platform = notice->platform,
+		.bot = notice->bot,
+		.account_id = notice->account_id,
+		.recipient = notice->recipient,
+		.urgent = notice->urgent,
+		.topic = notice->topic,
+		.body = reply_encode(tx->ctx->arena, notice->reply),
+		.created_at = now,
+		.due_at = due,
+		.expires_at = notice->expires_at,
+		.give_up_at = due + patience(notice->topic),
+	};
+	if (!str_present(row.body)) {
+		return TOO_LARGE;
+	}
+	enum status status = sealed_make(tx->ctx, notice->reply, &row.sealed);
+	return status == OK ? outbox_add(tx, &row) : status;
+}
+
+enum status notify_person(struct tx *tx, int64_t account_id, struct str topic, const struct reply *reply, enum platform prefer_platform,
+                          struct str prefer_bot, int64_t expires_at)
+{
+	struct outbox_reach reach;
+	enum status status = outbox_reach(tx, account_id, prefer_platform, prefer_bot, STR(NOTIFY_BOT_DISCORD), &reach);
+	if (status != OK) {
+		return status;
+	}
+	struct notice notice = {
+		.platform = reach.platform,
+		.bot = reach.bot,
+		.account_id = account_id,
+		.recipient = reach.recipient,
+		.topic = topic,
+		.reply = reply,
+		.expires_at = expires_at,
+	};
+	return notify_add(tx, &notice);
+}
