@@ -10,6 +10,8 @@
 #include "io/group_commit.h"
 #include "io/pg.h"
 
+struct app_clock; /* the development offset, shared by the threads */
+
 struct app {
 	const struct config *config;
 	struct pg_pool *pg;
@@ -17,6 +19,8 @@ struct app {
 	struct group_commit *events;     /* appends of messages; NULL where none are received */
 	unsigned char key_link[CRYPTO_KEY_BYTES]; /* keyed hashes of link codes */
 	unsigned char key_seal[CRYPTO_KEY_BYTES]; /* sealed columns */
+	struct app_clock *clock;         /* NULL but in development stacks */
+	struct config *owned_config;     /* `config` again, for app_close() */
 };
 
 struct app_options {
@@ -30,7 +34,10 @@ struct app_options {
 };
 
 /*
- * app_open - settings, crypto, json, pools, metrics; in that order. On INVALID *ret_error is the one line to print.
+ * app_open - settings, crypto, json, HTTP, pools, keys, metrics; in that order. SIGPIPE is ignored from then on. Before threads.
+ *
+ * *ret_app is closed by app_close(); *ret_error lives in `arena`.
+ * OK; else *ret_error is the one line to print: INVALID, TOO_LARGE, UNAVAILABLE (no random numbers, memory, threads or run directory).
  */
 MUST_CHECK enum status app_open(struct arena *arena, const struct app_options *options, struct app **ret_app, struct str *ret_error);
 void app_close(struct app *app);
