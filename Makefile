@@ -56,10 +56,11 @@ CPPFLAGS += -isystem /usr/include/postgresql
 
 # ---- layers, lowest last in link order; a layer sees only those after it ------------------------------------------------------------
 
-LAYERS := web telegram discord command service store io core base
+LAYERS := web telegram discord platform command service store io core base
 LAYER_DIR_web := shared/web
 LAYER_DIR_telegram := shared/platform/telegram
 LAYER_DIR_discord := shared/platform/discord
+LAYER_DIR_platform := shared/platform
 LAYER_DIR_command := shared/command
 LAYER_DIR_service := shared/service
 LAYER_DIR_store := shared/store

@@ -62,11 +62,18 @@ struct platform_ops {
 	 */
 	enum status (*read)(struct arena *arena, const struct config *config, struct str bot, struct str body, struct update *ret_update);
 	/*
-	 * answer - the response body for an update; absent: an empty body is the answer.
-	 * reply NULL or silent: what acknowledges this kind of update.
+	 * answer - the response body for an update; absent: an empty body is the answer (or the arena failed: ask it).
+	 *
+	 * reply NULL or silent: what acknowledges this kind of update. A private reply is never shown to others, whatever the place:
+	 * Discord makes it ephemeral, Telegram sends it to the person's private chat when the update came from a group. What shall be read in
+	 * the group (a pointer to the private chat) must not be marked private.
+	 *
+	 * A button on Telegram: `replace` edits the message; one short line without buttons and secrets is a notice over the chat; all else is
+	 * a new message. Only one call fits a response, so in the first and the last case nothing ends the button's spinner but the client's
+	 * own clock.
 	 */
 	struct str (*answer)(struct arena *arena, const struct config *config, const struct update *update, enum language language, const struct reply *reply);
-	/* send_request - the HTTP call that delivers `outgoing`. OK, TOO_LARGE, INVALID (no such bot in the settings). */
+	/* send_request - the HTTP call that delivers `outgoing`. OK, TOO_LARGE, INVALID (no such bot in the settings, nothing to say). */
 	enum status (*send_request)(struct arena *arena, const struct outgoing *outgoing, struct http_request *ret_request);
 	/* send_result - what the platform's answer to it means. */
 	struct delivery_result (*send_result)(struct arena *arena, const struct outgoing *outgoing, const struct http_response *response);
@@ -83,9 +90,11 @@ MUST_CHECK enum status telegram_verify(const struct config_bot *bot, const struc
 
 /*
  * discord_verify - X-Signature-Ed25519 (128 hex digits) and X-Signature-Timestamp (decimal, <= 20 digits), each exactly once; |now - timestamp|
- * <= 300 s (our own rule, by real time); Ed25519 over timestamp and raw body. OK, DENIED.
+ * <= 300 s (our own rule, by real time); Ed25519 over timestamp and raw body. wall_now: microseconds, clock_wall_us().
+ *
+ * OK, DENIED, TOO_LARGE (timestamp and body, side by side, do not fit the arena).
  */
-MUST_CHECK enum status discord_verify(const unsigned char key[32], const struct rawreq *request, int64_t wall_now);
+MUST_CHECK enum status discord_verify(struct arena *arena, const unsigned char key[32], const struct rawreq *request, int64_t wall_now);
 
 /*
  * discord_read_event - a webhook event (POST /discord/events): type 0 is UPDATE_PING; APPLICATION_AUTHORIZED and _DEAUTHORIZED become
@@ -93,7 +102,10 @@ MUST_CHECK enum status discord_verify(const unsigned char key[32], const struct 
  */
 MUST_CHECK enum status discord_read_event(struct arena *arena, struct str body, struct update *ret_update);
 
-/* discord_deferred - the type 5 answer of a deferred command. discord_edit - the call that later edits it. */
+/*
+ * discord_deferred - the type 5 answer of a deferred command. discord_edit - the call that later edits it; what came of it is read by
+ * discord_ops.send_result with an outgoing whose channel_id is not 0. OK, INVALID (no token of the documented letters), TOO_LARGE.
+ */
 struct str discord_deferred(struct arena *arena, bool ephemeral);
 MUST_CHECK enum status discord_edit(struct arena *arena, const struct config *config, const struct update *update, enum language language,
                                     const struct reply *reply, struct http_request *ret_request);
