@@ -193,6 +193,25 @@ enum status identity_reach_set(struct tx *tx, int64_t identity_id, struct str bo
 	return tx_query(tx, SQL_IDENTITY_REACH_SET, &params, NULL);
 }
 
+enum status identity_reach_get(struct tx *tx, int64_t identity_id, struct str bot, bool *ret_can_message)
+{
+	struct pg_params params = tx_params(tx);
+	struct pg_rows *rows = NULL;
+	enum status status = OK;
+
+	pg_add_i64(&params, identity_id);
+	pg_add_str(&params, bot);
+	status = tx_query(tx, SQL_IDENTITY_REACH_GET, &params, &rows);
+	if (status != OK) {
+		return status;
+	}
+	if (pg_row_count(rows) == 0) {
+		return NOT_FOUND;
+	}
+	*ret_can_message = pg_bool(rows, 0, 0);
+	return OK;
+}
+
 /* The one number that a statement answers. */
 static enum status query_i64(struct tx *tx, enum sql id, const struct pg_params *params, int64_t *ret_value)
 {

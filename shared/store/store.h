@@ -52,6 +52,8 @@ MUST_CHECK enum status identity_create(struct tx *tx, const struct person *perso
 MUST_CHECK enum status identity_touch(struct tx *tx, int64_t identity_id, const struct person *person);
 /* identity_reach_set - whether `bot` may write to the person first. */
 MUST_CHECK enum status identity_reach_set(struct tx *tx, int64_t identity_id, struct str bot, bool can_message);
+/* identity_reach_get - OK, NOT_FOUND (not known). */
+MUST_CHECK enum status identity_reach_get(struct tx *tx, int64_t identity_id, struct str bot, bool *ret_can_message);
 /* identity_account_now - the account that an identity is on now. OK, NOT_FOUND. */
 MUST_CHECK enum status identity_account_now(struct tx *tx, int64_t identity_id, int64_t *ret_account_id);
 

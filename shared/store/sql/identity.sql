@@ -67,6 +67,9 @@ VALUES ($1::bigint, $2::text, $3::boolean, $4::timestamptz)
 ON CONFLICT (identity_id, bot) DO UPDATE SET can_message = EXCLUDED.can_message, changed_at = EXCLUDED.changed_at
 WHERE r.can_message IS DISTINCT FROM EXCLUDED.can_message;
 
+-- name: identity_reach_get
+SELECT can_message FROM public.identity_reach WHERE identity_id = $1::bigint AND bot = $2::text AND can_message IS NOT NULL;
+
 -- Alive accounts only, always in the order of their ids (decisions.md 11).
 -- name: account_lock
 SELECT id FROM public.account WHERE id = ANY($1::bigint[]) AND merged_into IS NULL AND erased_at IS NULL ORDER BY id FOR NO KEY UPDATE;

@@ -1,0 +1,98 @@
+#include "service/contact.h"
+
+#include "service/tx.h"
+#include "store/store.h"
+
+#define CONTACT_SEEN_EVERY_US HOUR_US
+
+bool contact_is_stale(const struct person *shown, struct str username, struct str name, struct str hint, int64_t last_seen, int64_t now)
+{
+	bool hint_differs = str_present(shown->language_hint) && !str_eq(shown->language_hint, hint);
+
+	return now - last_seen > CONTACT_SEEN_EVERY_US || !str_eq(shown->username, username) || !str_eq(shown->name, name) || hint_differs;
+}
+
+static enum status read_or_create(struct tx *tx, const struct update *update, struct contact *contact)
+{
+	const struct person *actor = &update->actor;
+	enum status status = member_read_by_identity(tx, actor->platform, actor->platform_id, &contact->member);
+
+	if (status != NOT_FOUND) {
+		return status;
+	}
+	status = identity_create(tx, actor);
+	if (status != OK) {
+		return status;
+	}
+	contact->first = true;
+	return member_read_by_identity(tx, actor->platform, actor->platform_id, &contact->member);
+}
+
+enum status contact_resolve(struct tx *tx, const struct update *update, struct contact *ret_contact)
+{
+	const struct person *actor = &update->actor;
+	struct contact contact = {0};
+	enum status status = read_or_create(tx, update, &contact);
+
+	if (status != OK) {
+		return status;
+	}
+	const struct identity *identity = member_identity(&contact.member, actor->platform);
+
+	if (identity == NULL) {
+		return INTERNAL;
+	}
+	bool stale = contact_is_stale(actor, identity->username, identity->name, identity->language_hint, identity->last_seen, tx->ctx->now);
+
+	if (stale && !contact.first) {
+		status = identity_touch(tx, identity->id, actor);
+	}
+	if (status == OK && update->place == PLACE_PRIVATE && (stale || contact.first)) {
+		status = identity_reach_set(tx, identity->id, update->bot, true);
+	}
+	if (status != OK) {
+		return status;
+	}
+	tx->ctx->language = language_choose(contact.member.account.language, actor->language_hint);
+	*ret_contact = contact;
+	ret_contact->identity = member_identity(&ret_contact->member, actor->platform);
+	return OK;
+}
+
+static enum status ensure(struct tx *tx, void *arg)
+{
+	struct contact contact = {0};
+
+	return contact_resolve(tx, arg, &contact);
+}
+
+enum status contact_ensure(struct ctx *ctx, const struct update *update)
+{
+	struct update copy = *update;
+
+	return tx_run(ctx, ensure, &copy);
+}
+
+struct reach_arg {
+	const struct update *update;
+	bool can_message;
+};
+
+static enum status set_reach(struct tx *tx, void *arg)
+{
+	const struct reach_arg *reach = arg;
+	struct contact contact = {0};
+	enum status status = contact_resolve(tx, reach->update, &contact);
+
+	if (status != OK) {
+		return status;
+	}
+	return identity_reach_set(tx, contact.identity->id, reach->update->bot, reach->can_message);
+}
+
+enum status contact_reach(struct ctx *ctx, const struct update *update, bool can_message)
+{
+	struct reach_arg arg = {.update = update, .can_message = can_message};
+
+	return tx_run(ctx, set_reach, &arg);
+}

@@ -1,0 +1,413 @@
+/* Two accounts become one: by a code, by the redeemer's yes, by staff. */
+#include "service/linking.h"
+
+#include "base/metric.h"
+#include "io/crypto.h"
+#include "service/economy.h"
+#include "service/notify.h"
+#include "store/store.h"
+
+#define CONFIRMATION_BYTES 16
+
+/* Both sides of a joining, read under their locks. */
+struct sides {
+	struct member issuer;
+	struct member redeemer;
+	struct link_decision decision;
+};
+
+struct joining {
+	int64_t issuer_id;
+	int64_t redeemer_id;
+	int64_t issuer_identity_id;   /* 0: by staff */
+	int64_t redeemer_identity_id; /* 0: by staff */
+	struct str issuer_bot;
+	bool confirmed;
+	bool by_staff;
+};
+
+static const enum link_outcome outcome_of[LINK_VERDICT_COUNT] = {
+	[LINK_JOIN] = LINK_LINKED,
+	[LINK_CONFIRM] = LINK_NEEDS_CONFIRMATION,
+	[LINK_OWN] = LINK_REFUSED_OWN,
+	[LINK_SAME_PLATFORM] = LINK_REFUSED_PLATFORM,
+	[LINK_RECENTLY_UNLINKED] = LINK_REFUSED_RECENT,
+	[LINK_TOO_MANY_MERGES] = LINK_REFUSED_MERGES,
+};
+
+/* Locks both accounts in id order and reads them again: between the first look and the lock they may have changed. */
+static enum status lock_sides(struct tx *tx, const struct joining *joining, struct sides *sides)
+{
+	int64_t ids[2] = {joining->issuer_id, joining->redeemer_id};
+	size_t count = ids[0] == ids[1] ? 1 : 2;
+	enum status status = account_lock(tx, ids, count);
+
+	if (status == NOT_FOUND) {
+		return RETRY; /* merged away meanwhile */
+	}
+	if (status == OK) {
+		status = member_read(tx, joining->issuer_id, &sides->issuer);
+	}
+	if (status == OK) {
+		status = member_read(tx, joining->redeemer_id, &sides->redeemer);
+	}
+	if (status != OK || joining->by_staff) {
+		return status;
+	}
+	if (member_identity_by_id(&sides->redeemer, joining->redeemer_identity_id) == NULL) {
+		return RETRY;
+	}
+	return OK;
+}
+
+static enum status decide(struct tx *tx, const struct joining *joining, struct sides *sides)
+{
+	int64_t since = tx->ctx->now - LINK_MERGES_WINDOW_US;
+	struct link_side issuer = {.member = &sides->issuer};
+	struct link_side redeemer = {.member = &sides->redeemer};
+	enum status status = merges_recent(tx, joining->issuer_id, since, &issuer.recent_merges);
+
+	if (status == OK) {
+		status = merges_recent(tx, joining->redeemer_id, since, &redeemer.recent_merges);
+	}
+	if (status != OK) {
+		return status;
+	}
+	sides->decision = link_decide(&issuer, &redeemer, tx->ctx->now, joining->confirmed, joining->by_staff);
+	return OK;
+}
+
+/* -X on the loser and +X on the survivor: merging never rewrites history (decisions.md 18). */
+static enum status move_money(struct tx *tx, int64_t merge_id, const struct member *loser, const struct member *survivor)
+{
+	struct balance from = loser->balance;
+	struct balance into = survivor->balance;
+	struct posting posting = {
+		.account_id = loser->account.id,
+		.balance = &from,
+		.key = str_printf(tx->ctx->arena, "merge:%lld:out", (long long)merge_id),
+		.kind = LEDGER_MERGE,
+		.source = STR("link"),
+		.xp = -from.xp,
+		.coins = -from.coins,
+	};
+	enum status status = OK;
+
+	if (from.xp == 0 && from.coins == 0) {
+		return OK;
+	}
+	status = ledger_post(tx, &posting);
+	if (status != OK) {
+		return status;
+	}
+	posting.account_id = survivor->account.id;
+	posting.balance = &into;
+	posting.key = str_printf(tx->ctx->arena, "merge:%lld:in", (long long)merge_id);
+	posting.xp = loser->balance.xp;
+	posting.coins = loser->balance.coins;
+	return ledger_post(tx, &posting);
+}
+
+static enum status move_sums(struct tx *tx, const struct member *loser, const struct member *survivor)
+{
+	struct balance sums = survivor->balance;
+	struct balance none = {0};
+	enum status status = OK;
+
+	link_join_sums(&sums, &loser->balance);
+	status = balance_set_sums(tx, survivor->account.id, &sums);
+	return status != OK ? status : balance_set_sums(tx, loser->account.id, &none);
+}
+
+/* All that a joining does to the two accounts, in one transaction. */
+static enum status join(struct tx *tx, const struct joining *joining, const struct sides *sides, int64_t *ret_merge_id)
+{
+	const struct member *survivor = sides->decision.issuer_survives ? &sides->issuer : &sides->redeemer;
+	const struct member *loser = sides->decision.issuer_survives ? &sides->redeemer : &sides->issuer;
+	struct link_merge merge = {
+		.survivor_id = survivor->account.id,
+		.loser_id = loser->account.id,
+		.issuer_identity_id = joining->issuer_identity_id,
+		.redeemer_identity_id = joining->redeemer_identity_id,
+		.histories = sides->decision.histories,
+		.brought = loser->balance,
+	};
+	int64_t merge_id = 0;
+	enum status status = OK;
+
+	if (survivor->identity_count == 0 || loser->identity_count == 0) {
+		return INTERNAL; /* an account that lives has an identity */
+	}
+	merge.survivor_oldest_id = survivor->identities[0].id;
+	merge.loser_oldest_id = loser->identities[0].id;
+	status = code_drop(tx, loser->account.id);
+	if (status == OK) {
+		status = merge_move(tx, &merge);
+	}
+	if (status == OK) {
+		status = merge_insert(tx, &merge, &merge_id);
+	}
+	if (status == OK) {
+		status = move_money(tx, merge_id, loser, survivor);
+	}
+	if (status == OK) {
+		status = move_sums(tx, loser, survivor);
+	}
+	if (status == OK) {
+		*ret_merge_id = merge_id;
+	}
+	return status;
+}
+
+static enum status record(struct tx *tx, const struct sides *sides, struct str by, int64_t merge_id)
+{
+	struct arena *arena = tx->ctx->arena;
+	const struct member *survivor = sides->decision.issuer_survives ? &sides->issuer : &sides->redeemer;
+	const struct member *loser = sides->decision.issuer_survives ? &sides->redeemer : &sides->issuer;
+
+	return audit_insert(tx, &(struct audit){
+		.actor = by,
+		.action = STR("link"),
+		.account_id = survivor->account.id,
+		.before = str_printf(arena, "{\"survivor\":{\"id\":%lld,\"xp\":%lld,\"coins\":%lld},\"loser\":{\"id\":%lld,\"xp\":%lld,\"coins\":%lld}}",
+		                     (long long)survivor->account.id, (long long)survivor->balance.xp, (long long)survivor->balance.coins,
+		                     (long long)loser->account.id, (long long)loser->balance.xp, (long long)loser->balance.coins),
+		.after = str_printf(arena, "{\"merge\":%lld}", (long long)merge_id),
+	});
+}
+
+/* The issuer learns who joined him, with "Not me"; who cannot be reached is not told, and the link stands all the same. */
+static enum status tell_issuer(struct tx *tx, const struct joining *joining, const struct sides *sides, int64_t merge_id)
+{
+	struct arena *arena = tx->ctx->arena;
+	const struct identity *issuer = member_identity_by_id(&sides->issuer, joining->issuer_identity_id);
+	const struct identity *redeemer = member_identity_by_id(&sides->redeemer, joining->redeemer_identity_id);
+	int64_t survivor_id = sides->decision.issuer_survives ? sides->issuer.account.id : sides->redeemer.account.id;
+	struct reply *reply = reply_new(arena);
+	enum status status = OK;
+
+	if (reply == NULL) {
+		return TOO_LARGE;
+	}
+	if (issuer == NULL || redeemer == NULL) {
+		return OK; /* the identity that asked for the code has left the account since */
+	}
+	reply->private = true;
+	REPLY_SAY(reply, MSG_LINK_TOLD_ISSUER, TEXT_STR(platform_title(redeemer->platform)), TEXT_STR(identity_label(arena, redeemer)));
+	reply_say(reply, MSG_LINK_NOT_ME_HINT, NULL, 0);
+	reply_button(reply, MSG_BUTTON_NOT_ME, str_printf(arena, "link_undo:%lld", (long long)merge_id), REPLY_STYLE_DANGER);
+	status = notify_person(tx, survivor_id, STR("link"), reply, issuer->platform, joining->issuer_bot, tx->ctx->now + LINK_NOT_ME_US);
+	return status == NOT_FOUND ? OK : status;
+}
+
+static struct str actor_of(struct tx *tx, const struct identity *identity)
+{
+	return str_printf(tx->ctx->arena, STR_FMT ":%lld", STR_ARG(platform_name(identity->platform)), (long long)identity->platform_id);
+}
+
+/* The identity that the other side is named by: the one that asked for the code, else the oldest. */
+static const struct identity *issuer_face(const struct sides *sides, int64_t identity_id)
+{
+	const struct identity *face = member_identity_by_id(&sides->issuer, identity_id);
+
+	return face != NULL ? face : &sides->issuer.identities[0];
+}
+
+static enum status join_and_tell(struct tx *tx, const struct joining *joining, const struct sides *sides, struct str by, struct link_result *result)
+{
+	enum status status = join(tx, joining, sides, &result->merge_id);
+
+	if (status == OK) {
+		status = record(tx, sides, by, result->merge_id);
+	}
+	if (status == OK && !joining->by_staff) {
+		status = tell_issuer(tx, joining, sides, result->merge_id);
+	}
+	if (status == OK) {
+		result->histories = sides->decision.histories;
+		metric_add(METRIC_LINK_DONE, 1);
+	}
+	return status;
+}
+
+static enum status ask(struct tx *tx, const struct joining *joining, const struct sides *sides, struct link_result *result)
+{
+	unsigned char bytes[CONFIRMATION_BYTES];
+	struct confirmation confirmation = {
+		.issuer_id = joining->issuer_id,
+		.redeemer_id = joining->redeemer_id,
+		.issuer_identity_id = joining->issuer_identity_id,
+		.redeemer_identity_id = joining->redeemer_identity_id,
+		.issuer_bot = joining->issuer_bot,
+		.expires_at = tx->ctx->now + LINK_CONFIRM_LIFE_US,
+	};
+
+	crypto_random(bytes, sizeof bytes);
+	confirmation.token = crypto_base64url(tx->ctx->arena, bytes, sizeof bytes);
+	result->confirmation = confirmation.token;
+	result->confirm_until = confirmation.expires_at;
+	result->mine = sides->redeemer.balance;
+	result->theirs = sides->issuer.balance;
+	return confirmation_put(tx, &confirmation);
+}
+
+/* Does what was decided; a refusal is a result. */
+static enum status carry_out(struct tx *tx, const struct joining *joining, const struct sides *sides, struct str by, struct link_result *result)
+{
+	result->outcome = outcome_of[sides->decision.verdict];
+	result->wait_us = sides->decision.wait_us;
+	result->platform = sides->decision.platform;
+	result->other = *issuer_face(sides, joining->issuer_identity_id);
+	if (result->outcome == LINK_LINKED) {
+		return join_and_tell(tx, joining, sides, by, result);
+	}
+	return result->outcome == LINK_NEEDS_CONFIRMATION ? ask(tx, joining, sides, result) : OK;
+}
+
+/* The code is taken first (one-use keys come before accounts in the order of locks) and given back when another rule refuses. */
+static enum status redeem_code(struct tx *tx, const struct contact *actor, const struct code_row *code, struct link_result *result)
+{
+	struct joining joining = {
+		.issuer_id = code->account_id,
+		.redeemer_id = actor->member.account.id,
+		.issuer_identity_id = code->identity_id,
+		.redeemer_identity_id = actor->identity->id,
+		.issuer_bot = code->bot,
+	};
+	struct sides sides = {0};
+	enum status status = code_use(tx, code);
+
+	if (status == CONFLICT) {
+		result->outcome = LINK_USED;
+		return OK;
+	}
+	if (status == OK) {
+		status = lock_sides(tx, &joining, &sides);
+	}
+	if (status == OK) {
+		status = decide(tx, &joining, &sides);
+	}
+	if (status == OK) {
+		status = carry_out(tx, &joining, &sides, actor_of(tx, actor->identity), result);
+	}
+	if (status != OK) {
+		return status;
+	}
+	if (result->outcome != LINK_LINKED && result->outcome != LINK_NEEDS_CONFIRMATION) {
+		return code_unuse(tx, code);
+	}
+	result->used_code_hash = code->code_hash;
+	result->used_token_hash = code->token_hash;
+	return code_drop(tx, code->account_id);
+}
+
+enum status linking_redeem(struct tx *tx, const struct contact *actor, const struct link_attempt *attempt, struct link_result *ret_result)
+{
+	struct link_result result = {.outcome = attempt->refusal, .wait_us = attempt->wait_us};
+	struct code_row code = {0};
+	enum status status = OK;
+
+	if (result.outcome != LINK_OUTCOME_UNSET) {
+		*ret_result = result;
+		return OK;
+	}
+	status = code_find(tx, attempt->hash, &code);
+	if (status == OK && attempt->known && code.expires_at > tx->ctx->now) {
+		status = redeem_code(tx, actor, &code, &result);
+	} else if (status == OK || status == NOT_FOUND) {
+		status = code_is_used(tx, attempt->hash);
+		result.outcome = status == OK ? LINK_USED : LINK_UNKNOWN;
+		status = status == NOT_FOUND ? OK : status;
+	}
+	if (status == OK) {
+		*ret_result = result;
+	}
+	return status;
+}
+
+static enum link_answer check_question(const struct confirmation *question, const struct contact *actor, int64_t now)
+{
+	if (question->redeemer_identity_id != actor->identity->id) {
+		return LINK_ANSWER_FOREIGN;
+	}
+	if (str_present(question->answer)) {
+		return LINK_ANSWER_BEFORE;
+	}
+	return question->expires_at <= now ? LINK_ANSWER_EXPIRED : LINK_ANSWER_UNSET;
+}
+
+static enum status accept_question(struct tx *tx, const struct contact *actor, const struct confirmation *question, struct link_result *result)
+{
+	struct joining joining = {
+		.redeemer_id = actor->member.account.id,
+		.issuer_identity_id = question->issuer_identity_id,
+		.redeemer_identity_id = actor->identity->id,
+		.issuer_bot = question->issuer_bot,
+		.confirmed = true,
+	};
+	struct sides sides = {0};
+	/* The issuer's account may have been joined or left since: what counts is where the asking identity is now. */
+	enum status status = identity_account_now(tx, question->issuer_identity_id, &joining.issuer_id);
+
+	if (status == OK) {
+		status = lock_sides(tx, &joining, &sides);
+	}
+	if (status == OK) {
+		status = decide(tx, &joining, &sides);
+	}
+	return status != OK ? status : carry_out(tx, &joining, &sides, actor_of(tx, actor->identity), result);
+}
+
+enum status linking_answer(struct tx *tx, const struct contact *actor, struct str token, bool accept, enum link_answer *ret_answer,
+                           struct link_result *ret_result)
+{
+	struct confirmation question = {0};
+	struct link_result result = {0};
+	enum link_answer answer = LINK_ANSWER_DECLINED;
+	enum status status = confirmation_take(tx, token, &question);
+
+	if (status == NOT_FOUND) {
+		*ret_answer = LINK_ANSWER_FOREIGN;
+		return OK;
+	}
+	if (status != OK) {
+		return status;
+	}
+	if (check_question(&question, actor, tx->ctx->now) != LINK_ANSWER_UNSET) {
+		*ret_answer = check_question(&question, actor, tx->ctx->now);
+		return OK;
+	}
+	status = confirmation_answer(tx, token, accept);
+	if (status == OK && accept) {
+		status = accept_question(tx, actor, &question, &result);
+		answer = result.outcome == LINK_LINKED ? LINK_ANSWER_LINKED : LINK_ANSWER_REFUSED;
+	}
+	if (status == OK) {
+		*ret_answer = answer;
+		*ret_result = result;
+	}
+	return status;
+}
+
+enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result, int64_t *ret_merge_id)
+{
+	struct joining joining = {.issuer_id = a, .redeemer_id = b, .confirmed = true, .by_staff = true};
+	struct sides sides = {0};
+	struct link_result result = {0};
+	enum status status = lock_sides(tx, &joining, &sides);
+
+	if (status == RETRY) {
+		return NOT_FOUND; /* the operator named an account that is merged, erased or unknown */
+	}
+	if (status == OK) {
+		status = decide(tx, &joining, &sides);
+	}
+	if (status == OK) {
+		status = carry_out(tx, &joining, &sides, by, &result);
+	}
+	if (status == OK) {
+		*ret_result = result;
+		*ret_merge_id = result.merge_id;
+	}
+	return status;
+}
