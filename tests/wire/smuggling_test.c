@@ -1,0 +1,182 @@
+/*
+ * Request smuggling through FastCGI keep-alive (pitfalls.md 0.1): with FCGI_KEEP_CONN set and a body that the endpoint does not
+ * want, libfcgi parses the rest of the body as records of a next request. A POST that was refused carried a forged one, with
+ * any REMOTE_ADDR it liked, and that one was executed. Here it must never be, whatever the refusal and the alignment.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/web_child.h"
+
+static struct web_marks *marks; /* the forked server's endpoints count here */
+
+static enum status run_credit(struct route_call *call)
+{
+	(void)atomic_fetch_add(&marks->count[0], 1);
+	response_json(call, STR("{}"));
+	return OK;
+}
+
+static enum status run_small(struct route_call *call)
+{
+	(void)atomic_fetch_add(&marks->count[1], 1);
+	response_json(call, STR("{}"));
+	return OK;
+}
+
+static enum status verify_nobody(struct route_call *call)
+{
+	(void)call;
+	return DENIED;
+}
+
+static const struct route routes[] = {
+	ROUTE(METHOD_POST, "/internal/credit", ROUTE_LOOPBACK, .body_limit = 1024, .deadline_us = SECOND_US, .run = run_credit),
+	ROUTE(METHOD_POST, "/small", ROUTE_PUBLIC, .body_limit = 16, .deadline_us = SECOND_US, .run = run_small),
+	ROUTE(METHOD_POST, "/cut", ROUTE_PUBLIC, .body_limit = 16, .body_cut = true, .deadline_us = SECOND_US, .run = run_small),
+	ROUTE(METHOD_POST, "/json", ROUTE_PUBLIC, .body_limit = 100000, .body_json = true, .deadline_us = SECOND_US, .run = run_small),
+	ROUTE(METHOD_POST, "/signed", ROUTE_SIGNED, .body_limit = 100000, .deadline_us = SECOND_US, .verify = verify_nobody, .run = run_small),
+	ROUTE(METHOD_GET, "/get", ROUTE_PUBLIC, .deadline_us = SECOND_US, .run = run_small),
+};
+
+static int open_server(void **state)
+{
+	static struct web_child child;
+
+	marks = web_marks_new();
+	web_child_start(&child, routes, ARRAY_LEN(routes), 2, SECOND_US / 2, -1);
+	*state = &child;
+	return 0;
+}
+
+static int close_server(void **state)
+{
+	int status = web_child_stop(*state);
+
+	web_marks_free(marks);
+	return status;
+}
+
+static void add_forged(struct fastcgi_bytes *bytes)
+{
+	fastcgi_begin(bytes, FASTCGI_RESPONDER, FASTCGI_KEEP_CONN);
+	fastcgi_param(bytes, "REQUEST_METHOD", "POST");
+	fastcgi_param(bytes, "DOCUMENT_URI", "/internal/credit");
+	fastcgi_param(bytes, "REMOTE_ADDR", "127.0.0.1");
+	fastcgi_param(bytes, "CONTENT_LENGTH", "0");
+	fastcgi_params_end(bytes);
+	fastcgi_stdin(bytes, "", 0, true);
+}
+
+static void attack(struct web_child *child, const char *method, const char *path, size_t alignment, bool after_end, int expected)
+{
+	struct fastcgi_bytes forged = {0};
+	struct fastcgi_bytes body = {0};
+	struct fastcgi_bytes bytes = {0};
+	struct fastcgi_answer answer;
+	char number[32];
+	int before = atomic_load(&marks->count[0]);
+
+	add_forged(&forged);
+	/* Long enough that libfcgi's 8 KiB buffer ends inside the body, at every alignment of the forged records to it. */
+	for (size_t i = 0; i < 8192 + alignment; i++) {
+		fastcgi_add(&body, "x", 1);
+	}
+	for (int i = 0; i < 20; i++) {
+		fastcgi_add(&body, forged.ptr, forged.len);
+	}
+	fastcgi_begin(&bytes, FASTCGI_RESPONDER, FASTCGI_KEEP_CONN);
+	fastcgi_param(&bytes, "REQUEST_METHOD", method);
+	fastcgi_param(&bytes, "DOCUMENT_URI", path);
+	fastcgi_param(&bytes, "REMOTE_ADDR", "203.0.113.9");
+	(void)snprintf(number, sizeof(number), "%zu", after_end ? 0 : body.len);
+	fastcgi_param(&bytes, "CONTENT_LENGTH", number);
+	fastcgi_params_end(&bytes);
+	fastcgi_stdin(&bytes, body.ptr, after_end ? 0 : body.len, true);
+	if (after_end) {
+		fastcgi_add(&bytes, forged.ptr, forged.len);
+	}
+	answer = fastcgi_call(child->path, &bytes);
+	assert_int_equal(answer.status, expected);
+	assert_int_equal(answer.ends, 1);
+	assert_true(answer.closed);
+	assert_int_equal(atomic_load(&marks->count[0]), before);
+	fastcgi_answer_free(&answer);
+	fastcgi_free(&forged);
+	fastcgi_free(&body);
+	fastcgi_free(&bytes);
+}
+
+/* The attack must be one: sent as a request of its own, the forged records reach the endpoint. */
+static void the_forged_request_would_work(void **state)
+{
+	struct web_child *child = *state;
+	struct fastcgi_bytes bytes = {0};
+	struct fastcgi_answer answer;
+	int before = atomic_load(&marks->count[0]);
+
+	add_forged(&bytes);
+	answer = fastcgi_call(child->path, &bytes);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(atomic_load(&marks->count[0]), before + 1);
+	fastcgi_answer_free(&answer);
+	fastcgi_free(&bytes);
+}
+
+static void no_refusal_runs_what_the_body_carries(void **state)
+{
+	for (size_t alignment = 0; alignment < 16; alignment++) {
+		attack(*state, "POST", "/internal/credit", alignment, false, 403);
+		attack(*state, "POST", "/nowhere", alignment, false, 404);
+		attack(*state, "PUT", "/small", alignment, false, 405);
+		attack(*state, "POST", "/small", alignment, false, 413);
+		attack(*state, "POST", "/json", alignment, false, 415);
+		attack(*state, "POST", "/signed", alignment, false, 401);
+		attack(*state, "POST", "/cut", alignment, false, 200);
+	}
+}
+
+static void what_follows_a_request_is_not_a_request(void **state)
+{
+	attack(*state, "GET", "/get", 0, true, 200);
+	attack(*state, "POST", "/nowhere", 0, true, 404);
+}
+
+/* A stream that times out half read is closed too, with KEEP_CONN asked for. */
+static void a_broken_body_ends_the_connection(void **state)
+{
+	struct web_child *child = *state;
+	struct fastcgi_bytes bytes = {0};
+	struct fastcgi_answer answer;
+
+	fastcgi_begin(&bytes, FASTCGI_RESPONDER, FASTCGI_KEEP_CONN);
+	fastcgi_param(&bytes, "REQUEST_METHOD", "POST");
+	fastcgi_param(&bytes, "DOCUMENT_URI", "/json");
+	fastcgi_param(&bytes, "CONTENT_TYPE", "application/json");
+	fastcgi_param(&bytes, "CONTENT_LENGTH", "100");
+	fastcgi_params_end(&bytes);
+	fastcgi_stdin(&bytes, "{", 1, false);
+	answer = fastcgi_call(child->path, &bytes);
+	assert_int_equal(answer.status, 400);
+	assert_true(answer.closed);
+	fastcgi_answer_free(&answer);
+	fastcgi_free(&bytes);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_forged_request_would_work),
+		cmocka_unit_test(no_refusal_runs_what_the_body_carries),
+		cmocka_unit_test(what_follows_a_request_is_not_a_request),
+		cmocka_unit_test(a_broken_body_ends_the_connection),
+	};
+
+	return cmocka_run_group_tests(tests, open_server, close_server);
+}
