@@ -2,14 +2,16 @@
  * config - the settings of one process: file, environment, credentials; the only file that knows libinih.
  *
  * Order, later wins: default, /etc/trivet/trivet.conf (or the file that TRIVET_CONF names), systemd credentials
- * ($CREDENTIALS_DIRECTORY/<KEY>), environment. A missing or malformed one stops the program at start with one line that names key,
+ * ($CREDENTIALS_DIRECTORY/<KEY>), environment. An empty value counts as not given. A missing or malformed one stops the program at start with one line that names key,
  * value (never of a secret) and remedy (contract.md 2).
  *
- * Each setting is one row of CONFIG_TABLE; docs/CONFIG.md and docs/trivet.conf.sample are generated from it.
+ * Each setting is one row of the table in config.c; docs/CONFIG.md and docs/trivet.conf.sample are generated from it.
  */
 #ifndef TRIVET_IO_CONFIG_H
 #define TRIVET_IO_CONFIG_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -17,7 +19,7 @@
 #include "base/str.h"
 #include "io/crypto.h"
 
-/* Which programs read a setting; a program fails to start only for a setting that it needs. */
+/* Which programs need a setting: one fails to start without it. A malformed one stops every program that finds it. */
 enum config_program {
 	PROGRAM_TELEGRAM = 1 << 0,
 	PROGRAM_DISCORD = 1 << 1,
