@@ -1,0 +1,53 @@
+# The development stack and what is installed. Settings: PORT, RUN_DIR, WORKERS, TELEGRAM_API_URL, DISCORD_API_URL (tests/dev/stack.py),
+# DESTDIR, PREFIX (install).
+
+STACK := env V=$(V) $(PYTHON) -B tests/dev/stack.py
+# Packages first, in a make of their own: what is built may depend on headers that were not there yet.
+BUILD_ALL = +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) V=$(1) all
+
+.PHONY: deps deps-test run up down
+deps:
+	@sh tests/dev/packages.sh build
+deps-test:
+	@sh tests/dev/packages.sh test
+
+up: deps
+	$(call BUILD_ALL,$(V))
+	@$(STACK) up
+run: deps
+	$(call BUILD_ALL,$(V))
+	@$(STACK) run
+down:
+	@$(STACK) down
+
+# ---- installation ----------------------------------------------------------------------------------------------------------------
+# The programs come from the variant `dist`, which has no development clock. Units are written for PREFIX=/usr.
+
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+INSTALLED := build/dist
+LIBEXEC := $(DESTDIR)$(PREFIX)/libexec/trivet
+SHARE := $(DESTDIR)$(PREFIX)/share/trivet
+UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
+WITH_PREFIX := sed -e 's,/usr/libexec/trivet,$(PREFIX)/libexec/trivet,g' -e 's,/usr/share/trivet,$(PREFIX)/share/trivet,g'
+MAN_PAGES := $(wildcard docs/*.1 docs/*.5 docs/*.8)
+
+.PHONY: install deb
+install:
+	$(call BUILD_ALL,dist)
+	@install -d $(LIBEXEC) $(SHARE)/nginx $(SHARE)/migrations $(UNITS)/trivet-.service.d $(DESTDIR)$(PREFIX)/bin \
+	            $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d $(DESTDIR)$(SYSCONFDIR)/trivet
+	@for p in $(filter-out trivet,$(foreach d,$(PROGRAM_DIRS),$(call program_name,$(d)))); do \
+	    install -m 755 $(INSTALLED)/$$p $(LIBEXEC)/$$p || exit 1; done
+	@$(if $(filter ctl,$(PROGRAM_DIRS)),install -m 755 $(INSTALLED)/trivet $(DESTDIR)$(PREFIX)/bin/trivet)
+	@install -m 644 migrations/*.sql $(SHARE)/migrations/
+	@cd nginx && find . -type f ! -name '.*' | while read -r f; do \
+	    install -d "$(SHARE)/nginx/$$(dirname "$$f")" && $(WITH_PREFIX) "$$f" > "$(SHARE)/nginx/$$f" || exit 1; done
+	@cd systemd && for f in *.service *.socket *.target trivet-.service.d/*.conf; do \
+	    $(WITH_PREFIX) "$$f" > "$(UNITS)/$$f" && chmod 644 "$(UNITS)/$$f" || exit 1; done
+	@install -m 644 systemd/sysusers.d/trivet.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/trivet.conf
+	@install -m 644 systemd/tmpfiles.d/trivet.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/trivet.conf
+	@for f in $(MAN_PAGES); do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
+
+deb:
+	+@MAKE="$(MAKE)" sh systemd/deb/build.sh $(VERSION)
