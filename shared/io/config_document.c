@@ -98,7 +98,7 @@ struct str config_document_sample(struct arena *arena)
 		}
 		buf_add(&out, STR(".\n#"));
 		add_lower(&out, row->key);
-		buf_printf(&out, " = %s\n", row->fallback == NULL ? "" : row->fallback);
+		buf_printf(&out, " =%s%s\n", row->fallback == NULL ? "" : " ", row->fallback == NULL ? "" : row->fallback);
 	}
 	buf_add(&out, STR("\n# One section per Telegram bot; \"main\" is the last part of its webhook's path.\n#[telegram.main]\n"));
 	for (size_t i = 0; i < BOT_PART_COUNT; i++) {

@@ -458,11 +458,7 @@ const struct setting config_settings[] = {
 		FIELD(development),
 		.read = read_development,
 		.fallback = "no",
-#ifdef TRIVET_DEVELOPMENT
-		.form = "yes or no",
-#else
-		.form = "no, and an installed build has nothing else",
-#endif
+		.form = "no (yes only in a build for development)",
 		.remedy = "leave it out",
 		.what = "A stack on loopback: cookies without TLS, a clock that can be set. Installed builds refuse it.",
 	},
