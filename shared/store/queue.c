@@ -271,10 +271,14 @@ static enum status run_at_now(struct tx *tx, enum sql statement, struct pg_rows 
 	return tx_query(tx, statement, &params, ret_rows);
 }
 
-enum status outbox_sweep(struct tx *tx)
+enum status outbox_expire(struct tx *tx)
 {
-	enum status status = run_at_now(tx, SQL_OUTBOX_EXPIRE, NULL);
-	return status == OK ? run_at_now(tx, SQL_OUTBOX_GIVE_UP, NULL) : status;
+	return run_at_now(tx, SQL_OUTBOX_EXPIRE, NULL);
+}
+
+enum status outbox_give_up(struct tx *tx)
+{
+	return run_at_now(tx, SQL_OUTBOX_GIVE_UP, NULL);
 }
 
 enum status outbox_waiting(struct tx *tx, int64_t *ret_count)

@@ -133,8 +133,9 @@ MUST_CHECK enum status outbox_move(struct tx *tx, enum platform platform, struct
 MUST_CHECK enum status reach_set(struct tx *tx, enum platform platform, int64_t recipient, struct str bot, const bool *can_message,
                                  int64_t channel_id);
 
-/* outbox_sweep - what expired is dropped and wiped, what outlived its patience is given up, by ctx->now. */
-MUST_CHECK enum status outbox_sweep(struct tx *tx);
+/* outbox_expire - what expired by ctx->now is dropped and wiped; outbox_give_up - what outlived its patience is failed. */
+MUST_CHECK enum status outbox_expire(struct tx *tx);
+MUST_CHECK enum status outbox_give_up(struct tx *tx);
 
 /* outbox_waiting - rows that are not done. */
 MUST_CHECK enum status outbox_waiting(struct tx *tx, int64_t *ret_count);
