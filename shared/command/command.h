@@ -67,6 +67,7 @@ struct command_arg {
 	bool required;
 	const char *choices;
 	size_t max_points;
+	const char *example; /* for the refusal that shows how */
 };
 
 #define COMMAND_ARGS_MAX 2
@@ -93,6 +94,8 @@ struct command {
 	size_t arg_count;
 	/* The use case: makes the reply. Runs its own transaction through service (ONCE: by once() under update->key). */
 	enum status (*run)(struct command_call *call, struct reply **ret_reply);
+	/* COMMAND_PRIVATE_KILLS: run instead in a Telegram group; others have read what was typed. */
+	enum status (*leaked)(struct command_call *call, struct reply **ret_reply);
 };
 
 /* The table, in the order of menus. */
@@ -106,9 +109,14 @@ const struct command *command_find_action(struct str verb);
  * Sets ctx->language to the person's hint first and to his own choice once the account is known.
  * ret_reply   NULL: nothing is to be said (a group message, an ignored update)
  * OK: also for every refusal that a person shall read (unknown command, wrong argument, too often).
- * UNAVAILABLE, TIMED_OUT, INTERNAL: the adapter answers 503 (Telegram sends again) or an ephemeral sentence (Discord).
+ * TOO_MANY: this person has four requests in flight already (decisions.md 3).
+ * UNAVAILABLE, TIMED_OUT, RETRY, INTERNAL: nothing can be said of the outcome; the program answers 503 (Telegram sends again) or
+ * command_trouble() (Discord does not).
  */
 MUST_CHECK enum status command_dispatch(struct ctx *ctx, const struct update *update, struct reply **ret_reply);
+
+/* command_trouble - the sentence for a failure of command_dispatch() where the platform will not ask again. NULL: arena. */
+struct reply *command_trouble(struct ctx *ctx, enum status status);
 
 /* command_is_deferred - whether the row of this update says so; decided before anything runs (decisions.md 4). */
 bool command_is_deferred(const struct update *update);

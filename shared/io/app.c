@@ -19,6 +19,8 @@
 /* A hundred years either way: the sum stays far from the ends of int64_t. */
 #define CLOCK_OFFSET_MAX_S (INT64_C(100) * 366 * 86400)
 #define PATH_TEXT_MAX 512
+/* Identities that act within a minute; past it a rate errs by letting in. About 1 MiB. */
+#define LIMIT_SLOTS 8192
 
 struct app_clock {
 	char path[PATH_TEXT_MAX];
@@ -140,6 +142,11 @@ static enum status open_stores(struct app *app, const struct app_options *option
 static enum status open_rest(struct app *app, const struct app_options *options, struct str *ret_error)
 {
 	const struct config *config = app->config;
+	app->limits = limit_table_new(LIMIT_SLOTS);
+	if (app->limits == NULL) {
+		*ret_error = STR("could not start: out of memory");
+		return UNAVAILABLE;
+	}
 	crypto_derive(config->master_key, "link-code", app->key_link);
 	crypto_derive(config->master_key, "seal", app->key_seal);
 #ifdef TRIVET_DEVELOPMENT
@@ -197,6 +204,7 @@ void app_close(struct app *app)
 	group_commit_close(app->events);
 	cache_close(app->cache);
 	pg_pool_close(app->pg);
+	limit_table_free(app->limits);
 	free(app->clock);
 	config_close(app->owned_config);
 	crypto_wipe(app->key_link, sizeof(app->key_link));

@@ -4,6 +4,7 @@
 #ifndef TRIVET_IO_APP_H
 #define TRIVET_IO_APP_H
 
+#include "base/limit.h"
 #include "base/status.h"
 #include "io/cache.h"
 #include "io/config.h"
@@ -19,6 +20,7 @@ struct app {
 	struct group_commit *events;     /* appends of messages; NULL where none are received */
 	unsigned char key_link[CRYPTO_KEY_BYTES]; /* keyed hashes of link codes */
 	unsigned char key_seal[CRYPTO_KEY_BYTES]; /* sealed columns */
+	struct limit_table *limits;      /* rates and flights of this process (base/limit.h) */
 	struct app_clock *clock;         /* NULL but in development stacks */
 	struct config *owned_config;     /* `config` again, for app_close() */
 };

@@ -60,6 +60,7 @@ struct config {
 	int64_t threads;
 	int64_t pg_connections;
 	int64_t redis_connections;
+	int64_t commands_per_minute; /* of one person; heavy ones a third (shared/command) */
 	enum log_level_setting { CONFIG_LOG_DEBUG = 0, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR } log_level;
 	bool development; /* loopback stack: plain-HTTP cookie name, clock offset, no rate limits on loopback */
 	struct config_bot bots[CONFIG_BOTS_MAX];

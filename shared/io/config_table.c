@@ -425,6 +425,16 @@ const struct setting config_settings[] = {
 		.what = "Requests that one process serves at once.",
 	},
 	{
+		.key = "COMMANDS_PER_MINUTE",
+		FIELD(commands_per_minute),
+		.read = read_number,
+		.fallback = "30",
+		.min = 1,
+		.max = 1000000,
+		.remedy = "leave it out for 30",
+		.what = "Light commands that one person may send in a minute; heavy ones may come a third as often.",
+	},
+	{
 		.key = "PG_CONNECTIONS",
 		FIELD(pg_connections),
 		.read = read_number,

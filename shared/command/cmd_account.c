@@ -1,0 +1,201 @@
+/* /start, /help, /profile, /lang */
+#include "command/cmd_link.h"
+#include "command/handlers.h"
+#include "service/tx.h"
+#include "store/store.h"
+
+/* ---- /start ---- */
+
+static enum status welcome(struct tx *tx, struct command_work *work, struct contact *actor, struct once_result *result)
+{
+	struct reply *reply = reply_new(tx->ctx->arena);
+
+	(void)work;
+	if (reply == NULL) {
+		return TOO_LARGE;
+	}
+	reply->private = true;
+	reply_line(reply, REPLY_TITLE, MSG_WELCOME_TITLE, NULL, 0);
+	reply_say(reply, MSG_WELCOME_TEXT, NULL, 0);
+	if (actor->member.identity_count == 1) {
+		reply_say(reply, MSG_WELCOME_LINK, NULL, 0);
+	}
+	reply_say(reply, MSG_PLAIN_TEXT_HINT, NULL, 0);
+	result->reply = reply;
+	return identity_reach_set(tx, actor->identity->id, work->call->update->bot, true);
+}
+
+enum status cmd_start(struct command_call *call, struct reply **ret_reply)
+{
+	struct command_work work = {.call = call, .step = welcome};
+	struct str payload = call->args[0];
+	struct once_result result = {0};
+	enum status status = OK;
+
+	if (str_starts(payload, STR(LINK_PAYLOAD))) {
+		return cmd_redeem(call, str_cut(payload, strlen(LINK_PAYLOAD), payload.len), ret_reply);
+	}
+	status = command_once(&work, &result);
+	if (status == OK) {
+		*ret_reply = result.reply;
+	}
+	return status;
+}
+
+/* ---- /help ---- */
+
+enum status cmd_help(struct command_call *call, struct reply **ret_reply)
+{
+	struct member member = {0};
+	size_t count = 0;
+	const struct command *rows = command_table(&count);
+	enum status status = command_member(call, &member);
+	struct reply *reply = reply_new(call->ctx->arena);
+
+	if (status != OK || reply == NULL) {
+		return status != OK ? status : TOO_LARGE;
+	}
+	reply->private = true;
+	reply_line(reply, REPLY_TITLE, MSG_HELP_TITLE, NULL, 0);
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].kind == COMMAND_TYPED && (rows[i].platforms & (1 << call->update->platform)) != 0) {
+			REPLY_SAY(reply, MSG_HELP_ROW, TEXT_STR(str_from_z(rows[i].name)), TEXT_MESSAGE(rows[i].description));
+		}
+	}
+	*ret_reply = reply;
+	return OK;
+}
+
+/* ---- /profile ---- */
+
+struct profile_arg {
+	const struct person *actor;
+	struct profile profile;
+};
+
+static enum status read_profile(struct tx *tx, void *arg)
+{
+	struct profile_arg *a = arg;
+
+	return profile_read(tx, a->actor->platform, a->actor->platform_id, &a->profile);
+}
+
+/* "Telegram, Discord" of "telegram,discord". */
+static struct str platform_titles(struct arena *arena, struct str names)
+{
+	struct buf out = buf_init(arena, 128);
+	struct str rest = names;
+
+	while (str_present(rest)) {
+		enum platform platform = PLATFORM_UNSET;
+
+		if (platform_from_name(str_split(&rest, ','), &platform) == OK) {
+			buf_add(&out, out.len > 0 ? STR(", ") : STR(""));
+			buf_add(&out, platform_title(platform));
+		}
+	}
+	return buf_str(&out);
+}
+
+static struct str profile_title(struct ctx *ctx, const struct update *update, const struct profile *profile)
+{
+	const struct person *actor = &update->actor;
+
+	if (!str_empty(profile->display_name)) {
+		return profile->display_name;
+	}
+	if (!str_empty(actor->name)) {
+		return actor->name;
+	}
+	return str_printf(ctx->arena, "%lld", (long long)actor->platform_id);
+}
+
+static struct reply *profile_reply(struct ctx *ctx, const struct update *update, const struct profile *profile)
+{
+	struct reply *reply = reply_new(ctx->arena);
+
+	if (reply == NULL) {
+		return NULL;
+	}
+	reply_line(reply, REPLY_TITLE, MSG_PROFILE_TITLE, (struct text_arg[]){TEXT_STR(profile_title(ctx, update, profile))}, 1);
+	REPLY_SAY(reply, MSG_PROFILE_RANK, TEXT_STR(profile->rank));
+	REPLY_SAY(reply, MSG_PROFILE_XP, TEXT_INT(profile->xp));
+	if (str_present(profile->next_rank)) {
+		REPLY_SAY(reply, MSG_PROFILE_NEXT, TEXT_STR(profile->next_rank), TEXT_INT(profile->next_xp - profile->xp));
+	}
+	REPLY_SAY(reply, MSG_PROFILE_COINS, TEXT_INT(profile->coins));
+	REPLY_SAY(reply, MSG_PROFILE_PLATFORMS, TEXT_STR(platform_titles(ctx->arena, profile->platforms)));
+	return reply;
+}
+
+enum status cmd_profile(struct command_call *call, struct reply **ret_reply)
+{
+	struct ctx *ctx = call->ctx;
+	const struct person *actor = &call->update->actor;
+	struct profile_arg arg = {.actor = actor};
+	const struct profile *profile = &arg.profile;
+	enum status status = service_read(ctx, read_profile, &arg);
+	bool stale = status == NOT_FOUND;
+
+	if (status == OK) {
+		stale = contact_is_stale(actor, profile->username, profile->name, profile->language_hint, profile->last_seen, ctx->now);
+	}
+	if (stale) {
+		enum status made = contact_ensure(ctx, call->update);
+
+		status = made == OK && status == NOT_FOUND ? service_read(ctx, read_profile, &arg) : made;
+	}
+	if (status != OK) {
+		return status;
+	}
+	ctx->language = language_choose(profile->language, actor->language_hint);
+	*ret_reply = profile_reply(ctx, call->update, profile);
+	return *ret_reply != NULL ? OK : TOO_LARGE;
+}
+
+/* ---- /lang ---- */
+
+/* work->arg: the chosen code; absent: show what is set. */
+static enum status set_language(struct tx *tx, struct command_work *work, struct contact *actor, struct once_result *result)
+{
+	const struct str *code = work->arg;
+	enum language chosen = language_from_code(*code);
+	enum status status = OK;
+
+	if (chosen != LANGUAGE_UNSET) {
+		status = account_set_language(tx, actor->member.account.id, chosen);
+		tx->ctx->language = chosen;
+	}
+	result->reply = command_reply(tx->ctx, chosen != LANGUAGE_UNSET ? MSG_LANG_SET : MSG_LANG_NOW);
+	if (result->reply == NULL) {
+		return TOO_LARGE;
+	}
+	if (chosen == LANGUAGE_UNSET) {
+		reply_button(result->reply, MSG_BUTTON_LANG_RU, STR("lang_set:ru"), REPLY_STYLE_UNSET);
+		reply_button(result->reply, MSG_BUTTON_LANG_EN, STR("lang_set:en"), REPLY_STYLE_UNSET);
+	}
+	result->reply->replace = chosen != LANGUAGE_UNSET && work->call->update->kind == UPDATE_BUTTON;
+	return status;
+}
+
+static enum status run_language(struct command_call *call, struct str code, struct reply **ret_reply)
+{
+	struct command_work work = {.call = call, .step = set_language, .arg = &code};
+	struct once_result result = {0};
+	enum status status = command_once(&work, &result);
+
+	if (status == OK) {
+		*ret_reply = result.reply;
+	}
+	return status;
+}
+
+enum status cmd_lang(struct command_call *call, struct reply **ret_reply)
+{
+	return run_language(call, call->args[0], ret_reply);
+}
+
+enum status cmd_lang_set(struct command_call *call, struct reply **ret_reply)
+{
+	return run_language(call, call->action_argument, ret_reply);
+}

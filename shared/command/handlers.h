@@ -1,0 +1,38 @@
+/*
+ * handlers - the functions that commands.def names; and what they share. Private to shared/command.
+ */
+#ifndef TRIVET_COMMAND_HANDLERS_H
+#define TRIVET_COMMAND_HANDLERS_H
+
+#include "command/command.h"
+#include "service/contact.h"
+#include "service/once.h"
+
+#define COMMAND(name, platforms, place, access, effect, rate, answer, menu, args, run, leaked) \
+	enum status run(struct command_call *call, struct reply **ret_reply);
+#define ACTION(name, place, access, effect, rate, run) enum status run(struct command_call *call, struct reply **ret_reply);
+#include "command/commands.def"
+#undef COMMAND
+#undef ACTION
+enum status cmd_code_leaked(struct command_call *call, struct reply **ret_reply);
+
+/* The work of a command with an effect, in its transaction; the acting person is resolved already. */
+struct command_work {
+	struct command_call *call;
+	enum status (*step)(struct tx *tx, struct command_work *work, struct contact *actor, struct once_result *result);
+	void *arg;
+};
+
+/* command_once - runs work->step once under the update's key; a repeat gets the stored reply. */
+MUST_CHECK enum status command_once(struct command_work *work, struct once_result *ret_result);
+
+/* command_member - the acting person's account for a command that only reads; made at first contact. Sets ctx->language. */
+MUST_CHECK enum status command_member(struct command_call *call, struct member *ret_member);
+
+/* command_reply - a reply with one line, private; NULL when the arena failed. */
+struct reply *command_reply(struct ctx *ctx, enum message message);
+
+/* command_actor - "telegram:5", for records. */
+struct str command_actor(const struct command_call *call);
+
+#endif
