@@ -1,5 +1,7 @@
 #include "web/exchange.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/crypto.h"

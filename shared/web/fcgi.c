@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <fcgiapp.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>

@@ -1,5 +1,7 @@
 #include "web/route.h"
 
+#include <string.h>
+
 static bool is_param(struct str segment)
 {
 	return segment.len > 2 && segment.ptr[0] == '{' && segment.ptr[segment.len - 1] == '}';

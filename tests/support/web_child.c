@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +38,8 @@ static void run(const struct web_child *child, const struct route *routes, size_
 		.app = &app, .program = "test", .routes = routes, .route_count = route_count, .io_timeout_us = io_timeout_us};
 	char pid[32];
 
+	/* A test that fails leaves no server behind. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	log_set_level(LOG_ERROR);
 	web_child_app(&app, &config);
 	config.listen = str_from_z(child->path);
