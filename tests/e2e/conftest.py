@@ -52,7 +52,7 @@ class Fakes:
     def post(self, what, body):
         answer = requests.post(f"{self.url}/control/{what}", json=body, timeout=10)
         answer.raise_for_status()
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def calls(self, wait=0, **wanted):
         """Every call since the last reset, the refused ones too; waits up to `wait` seconds for the first."""

@@ -147,6 +147,18 @@ def test_only_programs_leave_pid_files_and_each_names_itself(stack):
         assert os.path.basename(os.readlink(f"/proc/{stack.pid(program)}/exe")) == program
 
 
+def test_the_stand_ins_know_the_bots_and_do_as_they_are_told(stack, fakes):
+    fakes.rule("telegram", {"status": 403, "description": "Forbidden: bot was blocked by the user"}, method="sendMessage", times=1)
+    method = stack.env["TELEGRAM_API_URL"] + "/bot" + stack.env["BOT_TOKEN"]
+    assert stack.http.get(method + "/getMe").json()["result"]["username"] == stack.env["BOT_USERNAME"]
+    assert stack.http.post(method + "/sendMessage", json={"chat_id": 5, "text": "hi"}).status_code == 403
+    assert [(call["method"], call["answer_status"]) for call in fakes.calls(wait=5, method="sendMessage")] == [("sendMessage", 403)]
+
+
+def test_the_playground_is_served_under_base_url(stack):
+    assert stack.request("GET", "/playground/").status_code == 200
+
+
 # ---- supervision ---------------------------------------------------------------------------------------------------------------
 
 
