@@ -254,6 +254,7 @@ static enum status kill_code(struct tx *tx, struct command_work *work, struct co
 	if (result->reply == NULL || deletion == NULL) {
 		return TOO_LARGE;
 	}
+	result->reply->private = false; /* the group reads why the message went */
 	deletion->delete_message = true;
 	deletion->target_message = update->message_id;
 	return notify_add(tx, &(struct notice){

@@ -118,6 +118,7 @@ static enum status point_to_private(struct command_call *call, struct reply **re
 	if (reply == NULL) {
 		return TOO_LARGE;
 	}
+	reply->private = false; /* it is for the group that the command was typed in */
 	if (bot != NULL && !str_empty(bot->username)) {
 		reply_link(reply, MSG_GO_PRIVATE_BUTTON, str_printf(call->ctx->arena, "https://t.me/" STR_FMT, STR_ARG(bot->username)), -1);
 	}

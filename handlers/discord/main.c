@@ -1,0 +1,77 @@
+/* trivet-discord - POST /discord/interactions and POST /discord/events */
+#include "base/log.h"
+#include "base/metric.h"
+#include "command/command.h"
+#include "platform/platform.h"
+#include "store/statements.h"
+#include "web/program.h"
+
+#define BODY_LIMIT ((size_t)1024 * 1024)
+#define DEADLINE_US (2 * SECOND_US) /* Discord waits 3 s */
+
+static enum status verify(struct route_call *call)
+{
+	struct ctx *ctx = call->ctx;
+	enum status status = discord_verify(ctx->arena, ctx->app->config->discord_public_key, call->request, call->wall_now);
+
+	if (status != OK) {
+		metric_add(METRIC_SIGNATURE_REFUSED, 1);
+	}
+	return status;
+}
+
+/* Discord does not ask again: whatever happens, the person reads a sentence. */
+static enum status interact(struct route_call *call)
+{
+	struct ctx *ctx = call->ctx;
+	struct update update = {0};
+	struct reply *reply = NULL;
+	enum status status = discord_ops.read(ctx->arena, ctx->app->config, STR("discord"), call->request->body, &update);
+
+	if (status != OK) {
+		problem(call, 400, NULL, "this is no interaction of this application: check DISCORD_APPLICATION_ID", NULL);
+		return OK;
+	}
+	status = command_dispatch(ctx, &update, &reply);
+	if (status != OK) {
+		log_message(LOG_WARNING, "interaction_failed", "%s", status_name(status));
+		reply = command_trouble(ctx, status);
+	}
+	response_json(call, discord_ops.answer(ctx->arena, ctx->app->config, &update, ctx->language, reply));
+	return OK;
+}
+
+static enum status take_event(struct route_call *call)
+{
+	struct update update = {0};
+	struct reply *reply = NULL;
+	enum status status = discord_read_event(call->ctx->arena, call->request->body, &update);
+
+	if (status != OK) {
+		problem(call, 400, NULL, "this is no webhook event", NULL);
+		return OK;
+	}
+	status = command_dispatch(call->ctx, &update, &reply);
+	if (status == OK) {
+		call->response->status = 204;
+		call->response->content_type = STR("application/json");
+	}
+	return status;
+}
+
+static const struct route routes[] = {
+	ROUTE(METHOD_POST, "/discord/interactions", ROUTE_SIGNED, .body_limit = BODY_LIMIT, .deadline_us = DEADLINE_US, .verify = verify,
+	      .run = interact, .summary = "Discord interactions"),
+	ROUTE(METHOD_POST, "/discord/events", ROUTE_SIGNED, .body_limit = BODY_LIMIT, .deadline_us = DEADLINE_US, .verify = verify,
+	      .run = take_event, .summary = "Discord webhook events"),
+};
+
+int main(void)
+{
+	size_t count = 0;
+	const struct pg_statement *statements = store_statements(&count);
+
+	return program_run(&(struct app_options){.program = PROGRAM_DISCORD, .name = "trivet-discord", .statements = statements,
+	                                         .statement_count = count, .with_cache = true, .events_statement = SIZE_MAX},
+	                   routes, ARRAY_LEN(routes), NULL);
+}

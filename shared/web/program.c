@@ -1,0 +1,40 @@
+#include "web/program.h"
+
+#include "base/log.h"
+
+#define PROGRAM_START_ARENA ((size_t)1024 * 1024)
+
+static const enum log_level log_levels[] = {
+	[CONFIG_LOG_DEBUG] = LOG_DEBUG,
+	[CONFIG_LOG_INFO] = LOG_INFO,
+	[CONFIG_LOG_WARNING] = LOG_WARNING,
+	[CONFIG_LOG_ERROR] = LOG_ERROR,
+};
+
+static int complain(const struct app_options *options, struct str error)
+{
+	(void)fprintf(stderr, "%s: " STR_FMT "\n", options->name, STR_ARG(error));
+	return 2;
+}
+
+int program_run(const struct app_options *options, const struct route *routes, size_t route_count,
+                enum status (*ready)(const struct app *app, struct str *ret_error))
+{
+	struct arena *arena = arena_new(PROGRAM_START_ARENA);
+	struct str error = STR("could not start: out of memory");
+	struct app *app = NULL;
+	int exit_status = 1;
+
+	if (arena == NULL || app_open(arena, options, &app, &error) != OK || (ready != NULL && ready(app, &error) != OK)) {
+		exit_status = complain(options, error);
+	} else {
+		log_set_level(log_levels[app->config->log_level]);
+		enum status status = web_serve(&(struct web_options){
+			.app = app, .program = options->name, .routes = routes, .route_count = route_count});
+
+		exit_status = status == OK ? 0 : 1;
+	}
+	app_close(app);
+	arena_free(arena);
+	return exit_status;
+}
