@@ -41,10 +41,10 @@ install:
 	    install -m 755 $(INSTALLED)/$$p $(LIBEXEC)/$$p || exit 1; done
 	@$(if $(filter ctl,$(PROGRAM_DIRS)),install -m 755 $(INSTALLED)/trivet $(DESTDIR)$(PREFIX)/bin/trivet)
 	@install -m 644 migrations/*.sql $(SHARE)/migrations/
-	@cd nginx && find . -type f ! -name '.*' | while read -r f; do \
-	    install -d "$(SHARE)/nginx/$$(dirname "$$f")" && $(WITH_PREFIX) "$$f" > "$(SHARE)/nginx/$$f" || exit 1; done
-	@cd systemd && for f in *.service *.socket *.target trivet-.service.d/*.conf; do \
-	    $(WITH_PREFIX) "$$f" > "$(UNITS)/$$f" && chmod 644 "$(UNITS)/$$f" || exit 1; done
+	@for f in $(wildcard nginx/*.conf); do $(WITH_PREFIX) $$f > $(SHARE)/$$f && chmod 644 $(SHARE)/$$f || exit 1; done
+	@find nginx/www -type f ! -name '.*' | while read -r f; do install -D -m 644 "$$f" "$(SHARE)/$$f" || exit 1; done
+	@for f in $(notdir $(wildcard systemd/*.service systemd/*.socket systemd/*.target)) trivet-.service.d/hardening.conf; do \
+	    $(WITH_PREFIX) systemd/$$f > $(UNITS)/$$f && chmod 644 $(UNITS)/$$f || exit 1; done
 	@install -m 644 systemd/sysusers.d/trivet.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/trivet.conf
 	@install -m 644 systemd/tmpfiles.d/trivet.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/trivet.conf
 	@for f in $(MAN_PAGES); do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
