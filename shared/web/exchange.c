@@ -49,7 +49,6 @@ static void begin(struct exchange *exchange, const struct exchange_room *room)
 		.ctx = &exchange->ctx,
 		.request = &exchange->request.raw,
 		.wall_now = clock_wall_us(),
-		.limits = room->limits,
 		.response = &exchange->response,
 	};
 }

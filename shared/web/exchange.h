@@ -12,8 +12,7 @@
 /* What one thread has for its requests. */
 struct exchange_room {
 	const struct web_options *options;
-	struct limit_table *limits; /* shared by the threads */
-	struct arena *arena;        /* bound to json; reset at the end of each exchange */
+	struct arena *arena; /* bound to json; reset at the end of each exchange */
 	struct fcgi *fcgi;
 };
 

@@ -1,6 +1,9 @@
 #include "web/guard.h"
 
 #include "base/clock.h"
+#include "base/limit.h"
+#include "base/metric.h"
+#include "io/app.h"
 
 struct pass {
 	struct limit_table *limits;
@@ -24,7 +27,7 @@ enum status guard_enter(struct route_call *call, struct str key, int limit)
 	if (pass == NULL) {
 		return TOO_LARGE;
 	}
-	*pass = (struct pass){.limits = call->limits, .key = str_dup(arena, key)};
+	*pass = (struct pass){.limits = call->ctx->app->limits, .key = str_dup(arena, key)};
 	if (!str_present(pass->key)) {
 		return TOO_LARGE;
 	}

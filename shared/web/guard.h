@@ -1,7 +1,8 @@
 /*
  * guard - one identity cannot empty the pool: at most so many requests of it are in flight in one program (decisions.md 3).
  *
- * Called by endpoint code once the identity is known and before anything pooled is taken.
+ * Called by endpoint code once the identity is known and before anything pooled is taken. Commands from chats are counted by
+ * command_dispatch(), in the same table of the process (app->limits).
  */
 #ifndef TRIVET_WEB_GUARD_H
 #define TRIVET_WEB_GUARD_H

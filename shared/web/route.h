@@ -8,7 +8,6 @@
 #define TRIVET_WEB_ROUTE_H
 
 #include "base/ctx.h"
-#include "base/limit.h"
 #include "base/metric.h"
 #include "base/rawreq.h"
 
@@ -45,7 +44,6 @@ struct route_call {
 	uint64_t body_size;                  /* as sent; larger than request->body.len only on a row with body_cut */
 	int64_t wall_now;                    /* real time, microseconds UTC, for signatures */
 	const void *identity;                /* what verify proved; its type is the program's */
-	struct limit_table *limits;          /* of the process; see guard.h */
 	struct response *response;
 };
 

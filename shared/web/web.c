@@ -27,11 +27,9 @@
 #endif
 #define BACK_OFF_MS 50 /* without descriptors or memory: others finish meanwhile */
 #define WARN_EVERY_US SECOND_US
-#define LIMIT_SLOTS 4096
 
 struct server {
 	const struct web_options *options;
-	struct limit_table *limits;
 	int listener;
 	bool own_path; /* we made the socket, so we remove it */
 	int stop_event;
@@ -116,7 +114,6 @@ static void *work(void *argument)
 	struct server *server = worker->server;
 	const struct exchange_room room = {
 		.options = server->options,
-		.limits = server->limits,
 		.arena = worker->arena,
 		.fcgi = worker->fcgi,
 	};
@@ -312,18 +309,13 @@ enum status web_serve(const struct web_options *options)
 		return status;
 	}
 	server.stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	server.limits = limit_table_new(LIMIT_SLOTS);
-	if (server.stop_event < 0 || server.limits == NULL) {
-		log_message(LOG_ERROR, "start_failed", "no memory or descriptors to start with");
-		status = UNAVAILABLE;
-		goto out;
-	}
-	status = serve(&server);
-out:
 	if (server.stop_event >= 0) {
+		status = serve(&server);
 		(void)close(server.stop_event);
+	} else {
+		log_message(LOG_ERROR, "start_failed", "no descriptors to start with: raise LimitNOFILE");
+		status = UNAVAILABLE;
 	}
-	limit_table_free(server.limits);
 	close_listener(&server);
 	return status;
 }

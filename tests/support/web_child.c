@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/limit.h"
 #include "base/log.h"
 #include "io/json.h"
 #include "web/exchange.h"
@@ -26,7 +27,8 @@
 void web_child_app(struct app *app, struct config *config)
 {
 	*config = (struct config){.threads = 2};
-	*app = (struct app){.config = config};
+	*app = (struct app){.config = config, .limits = limit_table_new(64)};
+	assert_non_null(app->limits);
 }
 
 static void run(const struct web_child *child, const struct route *routes, size_t route_count, int threads, int64_t io_timeout_us,
@@ -128,7 +130,7 @@ struct fastcgi_answer web_here(const struct route *routes, size_t route_count, c
 	const struct web_options options = {
 		.app = &app, .program = "test", .routes = routes, .route_count = route_count, .io_timeout_us = SECOND_US / 5};
 	struct exchange_room room = {
-		.options = &options, .limits = limit_table_new(64), .arena = arena_new(ARENA_REQUEST_LIMIT), .fcgi = fcgi_new()};
+		.options = &options, .arena = arena_new(ARENA_REQUEST_LIMIT), .fcgi = fcgi_new()};
 	struct fastcgi_answer answer;
 	int pair[2];
 
@@ -145,7 +147,7 @@ struct fastcgi_answer web_here(const struct route *routes, size_t route_count, c
 	(void)close(pair[0]);
 	arena_free(room.arena);
 	fcgi_free(room.fcgi);
-	limit_table_free(room.limits);
+	limit_table_free(app.limits);
 	return answer;
 }
 
