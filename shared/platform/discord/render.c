@@ -33,39 +33,72 @@ enum input_style {
 	INPUT_PARAGRAPH = 2
 };
 
-/* "12." at the start of a line would become a list. Whether only digits stand between the last line feed and the end of `out`. */
-static bool after_number(const struct buf *out)
+/* Whether nothing but spaces, and before them digits if `digits`, stands between the last line feed and the end of `out`. */
+static bool at_line_start(const struct buf *out, bool digits)
 {
 	size_t at = out->failed ? 0 : out->len;
-	bool digits = false;
+	size_t end = at;
 
-	while (at > 0 && out->ptr[at - 1] >= '0' && out->ptr[at - 1] <= '9') {
-		digits = true;
+	while (digits && at > 0 && out->ptr[at - 1] >= '0' && out->ptr[at - 1] <= '9') {
 		at--;
+	}
+	if (digits && at == end) {
+		return false;
 	}
 	while (at > 0 && out->ptr[at - 1] == ' ') {
 		at--;
 	}
-	return digits && (at == 0 || out->ptr[at - 1] == '\n');
+	return at == 0 || out->ptr[at - 1] == '\n';
 }
 
 /*
- * Discord drops a backslash before any character that is no letter, digit or space, so each that can begin markup, a mention, an
- * emoji or a link ("http\://") gets one. In a code span nothing can be escaped: only the backtick matters and becomes its look-alike.
+ * Where a character can begin markup, a mention, an emoji or a link. With '[' and '<' escaped everywhere, '(' and '>' inside a line are
+ * harmless. Source: Discord's "Markdown Text 101" and the rules of its parser.
+ */
+static bool begins_markup(const struct buf *out, struct str s, size_t at)
+{
+	switch (s.ptr[at]) {
+	case '\\':
+	case '*':
+	case '_':
+	case '~':
+	case '`':
+	case '|':
+	case '[':
+	case ']':
+	case '<':
+	case '@':
+		return true;
+	case '#':
+	case '-':
+	case '+':
+	case '>':
+		return at_line_start(out, false);
+	case '.':
+		return at_line_start(out, true);
+	case ':':
+		/* ":name:" and "http://"; at the end of s it is not known what follows. */
+		return at + 1 == s.len || (s.ptr[at + 1] != ' ' && s.ptr[at + 1] != '\n');
+	default:
+		return false;
+	}
+}
+
+/*
+ * Discord drops a backslash before any character that is no letter, digit or space. In a code span nothing can be escaped: only the
+ * backtick matters and becomes its look-alike.
  */
 static void escape_markdown(struct buf *out, struct str s, bool in_code)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
-
-		if (in_code && c == '`') {
+		if (in_code && s.ptr[i] == '`') {
 			buf_add(out, STR("\xCB\x8B"));
 			continue;
 		}
-		if (!in_code && c != '\0' && (strchr("\\*_~`|>#-+[]()<@:", c) != NULL || (c == '.' && after_number(out)))) {
+		if (!in_code && begins_markup(out, s, i)) {
 			buf_add_byte(out, '\\');
 		}
-		buf_add_byte(out, c);
+		buf_add_byte(out, s.ptr[i]);
 	}
 }
 
