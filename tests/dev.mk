@@ -20,6 +20,13 @@ run: deps
 down:
 	@$(STACK) down
 
+# End-to-end tests: whole stacks of the build V, with real PostgreSQL, Redis and nginx (tests/e2e/conftest.py). K= chooses by name.
+.PHONY: check-e2e
+check-e2e: deps-test
+	$(call BUILD_ALL,$(V))
+	@rm -f $(B)/log/e2e.total
+	@env V=$(V) TOTAL=$(B)/log/e2e.total $(PYTHON) -B -m pytest -q $(if $(K),-k '$(K)') tests/e2e
+
 # ---- installation ----------------------------------------------------------------------------------------------------------------
 # The programs come from the variant `dist`, which has no development clock. Units are written for PREFIX=/usr.
 

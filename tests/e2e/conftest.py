@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ import plan as plans  # noqa: E402
 
 UP_SECONDS = 120
 CLOCK_STALE = 1.0  # contract.md 1: programs may follow $RUN_DIR/clock that late
+SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error: ")
 UPDATE_IDS = itertools.count(int(time.time()) % 1_000_000_000)
 INTERACTION_IDS = itertools.count((int(time.time() * 1000) - 1420070400000) << 22)
 
@@ -40,6 +42,17 @@ def wait_for(condition, timeout=5.0, what="the condition"):
             return value
         assert time.monotonic() < end, f"{what} did not come true within {timeout} s"
         time.sleep(0.02)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The line that all kinds of tests end with, and the same in the file that TOTAL names (tests/support/run_tests --sum)."""
+    count = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
+    total = (count["passed"], count["failed"] + count["error"], count["skipped"])
+    if os.environ.get("TOTAL"):
+        os.makedirs(os.path.dirname(os.path.abspath(os.environ["TOTAL"])), exist_ok=True)
+        with open(os.environ["TOTAL"], "w") as file:
+            file.write("{} {} {}\n".format(*total))
+    terminalreporter.write_line("{} passed, {} failed, {} skipped".format(*total))
 
 
 class Fakes:
@@ -108,6 +121,13 @@ class Stack:
     def log(self, program):
         with open(os.path.join(self.run_dir, "log", program + ".log"), errors="replace") as file:
             return file.read()
+
+    def sanitizer_reports(self):
+        """What AddressSanitizer and its kin said of the programs, which may have been started again since. Stops them: leaks are told at the end."""
+        for program in self.programs():
+            self.command("stop", program)
+        texts = {program: self.log(program) for program in (*plans.SERVED, plans.WORKER) if os.path.exists(f"{self.run_dir}/log/{program}.log")}
+        return {program: text[found.start():][:2000] for program, text in texts.items() if (found := SANITIZER.search(text))}
 
     def connect(self):
         connection = psycopg2.connect(self.env["DATABASE_URL"], connect_timeout=5)
@@ -216,6 +236,7 @@ def stack():
     with temporary_stack() as made:
         made.up()
         yield made
+        assert made.sanitizer_reports() == {}
 
 
 @pytest.fixture

@@ -204,6 +204,14 @@ def test_a_second_worker_can_be_added_and_taken_away(stack):
     assert stack.pid("trivet-worker.2") is None
 
 
+def test_every_program_ends_cleanly_when_asked(stack):
+    for program in stack.programs():
+        pid = stack.pid(program)
+        stack.command("stop", program)
+        stack.command("start", program)
+        assert f"{program}: pid {pid} ended with status 0 " in stack.log("supervisor"), program
+
+
 def test_unknown_names_are_refused(stack):
     assert_refused(stack.command("stop", "mysql", check=False), "mysql", "postgres")
 
