@@ -79,6 +79,7 @@ class Fakes:
         entry = {"platform": name, "method": call.method, "path": request.path, "body": call.shown, "answer_status": response.status if response else 0,
                  "recipient": call.recipients[0] if call.recipients else None, "channel": call.recipients[-1] if call.recipients else None,
                  "bot": call.bot.name if name == "telegram" and call.bot else None, "answer": answer}
+        self.playground.wire_call(name, call, response, answer)
         self.calls.add(entry, 500 + len(request.body) + len(answer or ""))
 
     # ---- control ------------------------------------------------------------------------------------------------------------------

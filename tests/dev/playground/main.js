@@ -57,6 +57,7 @@ on("all", () => {
 	drawBanner();
 });
 on("loaded", () => tell("all"));
+on("people", () => tell("all"));
 on("message", ({ chat, message }) => {
 	for (const side of ["telegram", "discord"]) {
 		if (!message.person && chat === chatName(side) && document.body.dataset.tab !== side) {

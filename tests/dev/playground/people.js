@@ -27,7 +27,8 @@ function edit(who) {
 				if (who) {
 					await act("people/change", { person: who.key, name: name.value });
 				} else {
-					const { key } = await act("people/new", { name: name.value, language: language.now });
+					const { key, people: everybody } = await act("people/new", { name: name.value, language: language.now });
+					state.people = everybody;
 					state.person = key;
 				}
 				close();
@@ -68,6 +69,5 @@ export function people() {
 		}
 	});
 	on("all", draw);
-	on("people", draw);
 	on("unread", draw);
 }

@@ -135,6 +135,5 @@ export function telegram() {
 	};
 	on("all", all);
 	on("unread", tabs);
-	on("people", bar);
 	on("commands", () => tell("unread"));
 }
