@@ -22,16 +22,19 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another us
 
 
 def processes(*needles):
-    """pid -> command line of every process that names one of these."""
+    """pid -> command line of every process that names one of these there, in its environment (programs: RUN_DIR) or as its folder."""
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                line = file.read().replace(b"\0", b" ").decode(errors="replace")
+            texts = []
+            for part in ("cmdline", "environ"):
+                with open(f"/proc/{pid}/{part}", "rb") as file:
+                    texts.append(file.read().replace(b"\0", b" ").decode(errors="replace"))
+            texts.append(os.readlink(f"/proc/{pid}/cwd") + "/")
         except OSError:
             continue
-        if int(pid) != os.getpid() and any(needle in line for needle in needles):
-            found[int(pid)] = line
+        if int(pid) != os.getpid() and any(needle in text for needle in needles for text in texts):
+            found[int(pid)] = texts[0]
     return found
 
 
@@ -245,10 +248,12 @@ def test_two_stacks_run_side_by_side_and_down_leaves_nothing(stack, another_stac
         with pytest.raises(psycopg2.OperationalError):
             psycopg2.connect(other.env["DATABASE_URL"].replace(str(urllib.parse.urlsplit(other.env["DATABASE_URL"]).port),
                                                               str(urllib.parse.urlsplit(stack.env["DATABASE_URL"]).port)))
-        assert processes(other.run_dir + "/")
+        seen = " ".join(processes(data_of(other)).values())
+        assert all(name in seen for name in (*plans.SERVED, plans.WORKER, "postgres", "redis-server", "nginx: worker", "fakes.py", "supervisor.py"))
+        data = data_of(other)
     finally:
         other.down()
-    assert processes(other.run_dir + "/") == {}
+    assert processes(data) == {}
     assert not os.path.lexists(other.run_dir)
     assert private_folders() == folders
     assert other.command("down").stdout.startswith("no stack")
@@ -300,7 +305,7 @@ def test_a_taken_port_is_refused_and_nothing_is_left_running(another_stack):
         taken.bind(("127.0.0.1", int(other.settings["PORT"])))
         taken.listen()
         assert_refused(other.command("up", check=False), other.settings["PORT"], "make up PORT=")
-    assert {pid: line for pid, line in processes(other.run_dir).items() if "pytest" not in line} == {}
+    assert processes(data_of(other)) == {}
 
 
 def test_a_program_that_fails_at_its_start_stops_everything_and_shows_its_last_words(another_stack):
@@ -316,7 +321,7 @@ def test_a_program_that_fails_at_its_start_stops_everything_and_shows_its_last_w
         done = other.command("up", check=False)
         assert_refused(done, "trivet-api", "last words")
         assert "BOT_TOKEN: missing: set it" in done.stderr
-        assert processes(other.run_dir + "/") == {}
+        assert processes(data_of(other)) == {}
         assert other.programs() == []
     finally:
         other.command("down", check=False)
