@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/crypto.h"
-#include "io/http_client.h"
 #include "store/statements.h"
 #include "worker.h"
 
@@ -95,11 +94,10 @@ static bool serve(struct worker *worker, const sigset_t *stop_signals)
 
 static bool block_signals(sigset_t *ret_stop)
 {
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	(void)sigemptyset(ret_stop);
 	(void)sigaddset(ret_stop, SIGTERM);
 	(void)sigaddset(ret_stop, SIGINT);
-	return pthread_sigmask(SIG_BLOCK, ret_stop, NULL) == 0 && sigaction(SIGPIPE, &ignore, NULL) == 0;
+	return pthread_sigmask(SIG_BLOCK, ret_stop, NULL) == 0;
 }
 
 int main(void)
@@ -117,10 +115,6 @@ int main(void)
 	options.statements = store_statements(&options.statement_count);
 	if (app_open(arena, &options, &worker.app, &error) != OK) {
 		log_message(LOG_ERROR, "start", STR_FMT, STR_ARG(error));
-		goto out;
-	}
-	if (http_setup() != OK) {
-		log_message(LOG_ERROR, "start", "libcurl cannot be set up");
 		goto out;
 	}
 	worker.owner = make_uuid(arena);

@@ -15,7 +15,7 @@ struct job {
 
 /* Commands that were deferred and events will be duties of their own (main.c); what is here only keeps the house in order. */
 static const struct job jobs[] = {
-	{"partitions", 6 * HOUR_US, SQL_CLEAN_PARTITIONS},
+	{"partitions", 6 * HOUR_US, SQL_MAKE_PARTITIONS},
 	{"inbox", HOUR_US, SQL_CLEAN_INBOX},
 	{"sealed", 10 * SECOND_US, SQL_CLEAN_SEALED},
 	{"outbox", HOUR_US, SQL_CLEAN_OUTBOX},

@@ -139,9 +139,6 @@ SELECT count(*) FROM public.outbox WHERE status IN ('pending', 'processing', 'un
 -- name: job_lock
 SELECT pg_try_advisory_xact_lock(hashtext('trivet job ' || $1));
 
--- name: clean_partitions
-SELECT public.make_partitions(($1::timestamptz AT TIME ZONE 'UTC')::date);
-
 -- name: clean_inbox
 DELETE FROM public.inbox WHERE key IN (SELECT key FROM public.inbox WHERE at < $1::timestamptz - interval '3 days' LIMIT 10000);
 

@@ -1,0 +1,183 @@
+/* trivet apikey new|list|revoke */
+#include "ctl.h"
+#include "io/crypto.h"
+#include "service/operator.h"
+
+#define NAME_MAX_LEN 64
+#define KEY_PREFIX "trivet_"
+#define KEY_BYTES 32
+
+/* What a key may do; the /v1 routes name one each (contract.md 3). */
+static const struct str scopes[] = {
+	STR_INIT("events"), STR_INIT("users"), STR_INIT("ledger"), STR_INIT("sessions"), STR_INIT("link"),
+	STR_INIT("promo"), STR_INIT("access"), STR_INIT("trainings"), STR_INIT("tickets"),
+};
+
+/* Names, bots: [A-Za-z0-9_.-], so that they need no quotes anywhere. */
+static bool name_ok(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+		if (!plain) {
+			return false;
+		}
+	}
+	return name.len >= 1 && name.len <= NAME_MAX_LEN;
+}
+
+static const struct str *find_scope(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+		if (str_eq(name, scopes[i])) {
+			return &scopes[i];
+		}
+	}
+	return NULL;
+}
+
+/* The words of --scope, each once; all scopes when it was not given. Returns 0 and what is wrong. */
+static size_t take_scopes(struct ctl *ctl, struct str *ret_scopes, struct str *ret_wrong)
+{
+	struct str rest = ctl_value(ctl, "--scope");
+	size_t count = 0;
+	if (!str_present(rest)) {
+		for (; count < ARRAY_LEN(scopes); count++) {
+			ret_scopes[count] = scopes[count];
+		}
+		return count;
+	}
+	while (str_present(rest)) {
+		struct str word = str_trim(str_split(&rest, ','));
+		const struct str *scope = find_scope(word);
+		bool twice = false;
+		for (size_t i = 0; i < count; i++) {
+			twice = twice || str_eq(ret_scopes[i], word);
+		}
+		if (scope == NULL || twice) {
+			*ret_wrong = word;
+			return 0;
+		}
+		ret_scopes[count++] = *scope;
+	}
+	return count;
+}
+
+struct apikey {
+	struct str name;
+	struct str scopes[ARRAY_LEN(scopes)];
+	size_t scope_count;
+	struct str bot;      /* absent: bound to none */
+	struct str platform; /* absent: bound to none */
+	struct str trust;
+};
+
+/* The words of the command line as a key's row; refusals are said here. */
+static enum ctl_exit take_key(struct ctl *ctl, struct apikey *ret_key)
+{
+	struct str wrong = STR_ABSENT;
+	enum platform platform;
+	struct apikey key = {.name = ctl->words[0], .bot = ctl_value(ctl, "--bot"), .platform = ctl_value(ctl, "--platform"), .trust = ctl_value(ctl, "--trust")};
+	key.trust = str_present(key.trust) ? key.trust : STR("full");
+	if (!name_ok(key.name)) {
+		return ctl_misused(ctl, "a key's name is 1 to %d letters, digits and _ . -", NAME_MAX_LEN);
+	}
+	key.scope_count = take_scopes(ctl, key.scopes, &wrong);
+	if (key.scope_count == 0) {
+		return ctl_misused(ctl, "\"" STR_FMT "\" is no scope, or stands twice: events, users, ledger, sessions, link, promo, access, trainings, tickets",
+		                   STR_ARG(wrong));
+	}
+	if (str_present(key.bot) && !name_ok(key.bot)) {
+		return ctl_misused(ctl, "a bot's name is 1 to %d letters, digits and _ . -", NAME_MAX_LEN);
+	}
+	if (str_present(key.platform) && platform_from_name(key.platform, &platform) != OK) {
+		return ctl_misused(ctl, "a platform is telegram, discord or website");
+	}
+	if (!str_eq(key.trust, STR("full")) && !str_eq(key.trust, STR("counters"))) {
+		return ctl_misused(ctl, "--trust is full or counters");
+	}
+	*ret_key = key;
+	return CTL_DONE;
+}
+
+static struct json *key_json(const struct apikey *key)
+{
+	struct json *list = json_array();
+	for (size_t i = 0; i < key->scope_count; i++) {
+		list = json_append(list, json_str(key->scopes[i]));
+	}
+	struct json *object = json_set_str(json_object(), "name", key->name);
+	object = json_set(object, "scopes", list);
+	object = json_set_str(object, "bot", key->bot);
+	object = json_set_str(object, "platform", key->platform);
+	return json_set_str(object, "trust", key->trust);
+}
+
+static enum status store_key(struct ctl *ctl, const struct apikey *key, struct str secret)
+{
+	unsigned char hash[CRYPTO_HASH_BYTES];
+	struct pg_params params = pg_params(ctl->ctx.arena);
+	crypto_sha256(secret, hash);
+	pg_add_str(&params, key->name);
+	pg_add_bytes(&params, (struct str){(const char *)hash, sizeof hash});
+	pg_add_str_array(&params, key->scopes, key->scope_count);
+	pg_add_str(&params, key->bot);
+	pg_add_str(&params, key->platform);
+	pg_add_str(&params, key->trust);
+	pg_add_time(&params, ctl->ctx.now);
+	struct operator_change change = {
+		.statement = SQL_OPERATOR_APIKEY_NEW, .params = &params, .action = "apikey.new", .after = json_write(ctl->ctx.arena, key_json(key)),
+	};
+	return operator_change(&ctl->ctx, &change, NULL);
+}
+
+enum ctl_exit run_apikey_new(struct ctl *ctl)
+{
+	struct apikey key;
+	unsigned char random[KEY_BYTES];
+	enum ctl_exit taken = take_key(ctl, &key);
+	if (taken != CTL_DONE) {
+		return taken;
+	}
+	crypto_random(random, sizeof random);
+	struct str secret = str_printf(ctl->ctx.arena, KEY_PREFIX STR_FMT, STR_ARG(crypto_base64url(ctl->ctx.arena, random, sizeof random)));
+	crypto_wipe(random, sizeof random);
+	if (!str_present(secret)) {
+		return ctl_fail(ctl, "out of memory");
+	}
+	enum status status = store_key(ctl, &key, secret);
+	if (status == CONFLICT) {
+		return ctl_fail(ctl, "a key named " STR_FMT " exists already: choose another name, or revoke it first and still choose another", STR_ARG(key.name));
+	}
+	if (status != OK) {
+		return ctl_status(ctl, "the key", status);
+	}
+	/* The only time it is shown: the database holds its hash. */
+	return ctl_object(ctl, json_set_str(key_json(&key), "key", secret));
+}
+
+enum ctl_exit run_apikey_list(struct ctl *ctl)
+{
+	static const struct ctl_column columns[] = {
+		{"name", CTL_TEXT}, {"scopes", CTL_WORDS}, {"bot", CTL_TEXT}, {"platform", CTL_TEXT}, {"trust", CTL_TEXT},
+		{"created_at", CTL_TIME}, {"last_used_at", CTL_TIME}, {"revoked_at", CTL_TIME}, {NULL, CTL_KIND_UNSET},
+	};
+	struct pg_params none = pg_params(ctl->ctx.arena);
+	return ctl_report(ctl, SQL_OPERATOR_APIKEY_LIST, &none, columns);
+}
+
+enum ctl_exit run_apikey_revoke(struct ctl *ctl)
+{
+	struct pg_params params = pg_params(ctl->ctx.arena);
+	pg_add_str(&params, ctl->words[0]);
+	pg_add_time(&params, ctl->ctx.now);
+	struct operator_change change = {
+		.statement = SQL_OPERATOR_APIKEY_REVOKE, .params = &params, .action = "apikey.revoke",
+		.after = json_write(ctl->ctx.arena, json_set_str(json_object(), "name", ctl->words[0])),
+	};
+	enum status status = operator_change(&ctl->ctx, &change, NULL);
+	if (status == NOT_FOUND) {
+		return ctl_fail(ctl, "no live key is named " STR_FMT, STR_ARG(ctl->words[0]));
+	}
+	return status == OK ? ctl_done(ctl, "the key " STR_FMT " works no more", STR_ARG(ctl->words[0])) : ctl_status(ctl, "the key", status);
+}

@@ -1,0 +1,268 @@
+/* trivet doctor: a line per check, in words that say the remedy (contract.md 5). */
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ctl.h"
+#include "io/cache.h"
+#include "io/crypto.h"
+#include "platform/platform.h"
+#include "service/migration.h"
+#include "store/statements.h"
+
+#define HTTP_OK 200
+#define HTTP_FORBIDDEN 403
+#define CHECK_US (5 * SECOND_US)
+/* More than this from the database's clock and codes expire at the wrong time. */
+#define CLOCK_SKEW_MAX_US (5 * SECOND_US)
+
+enum verdict {
+	VERDICT_UNSET = 0,
+	VERDICT_OK,
+	VERDICT_WARNING, /* works, but not as it should */
+	VERDICT_WRONG,
+	VERDICT_COUNT
+};
+
+struct doctor {
+	struct ctl *ctl;
+	struct json *lines;
+	bool wrong;
+};
+
+static void tell(struct doctor *doctor, struct str check, enum verdict verdict, struct str words)
+{
+	static const struct str names[VERDICT_COUNT] = {
+		[VERDICT_UNSET] = STR_INIT("?"), [VERDICT_OK] = STR_INIT("ok"), [VERDICT_WARNING] = STR_INIT("warning"), [VERDICT_WRONG] = STR_INIT("wrong"),
+	};
+	struct json *line = json_set_str(json_object(), "check", check);
+	line = json_set_str(line, "verdict", names[verdict]);
+	doctor->lines = json_append(doctor->lines, json_set_str(line, "words", words));
+	doctor->wrong = doctor->wrong || verdict == VERDICT_WRONG;
+}
+
+static int64_t soon(void)
+{
+	return clock_monotonic_us() + CHECK_US;
+}
+
+/* ---- stores ------------------------------------------------------------------------------------------------------------------ */
+
+static void check_database(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	struct pg_conn *conn = NULL;
+	struct pg_rows *rows;
+	struct pg_params none = pg_params(ctl->ctx.arena);
+	if (pg_take(ctl->app->pg, soon(), &conn) != OK) {
+		struct str why = pg_pool_error(ctl->app->pg, ctl->ctx.arena);
+		tell(doctor, STR("database"), VERDICT_WRONG, str_printf(ctl->ctx.arena, "could not connect (" STR_FMT "): start PostgreSQL and look at DATABASE_URL", STR_ARG(why)));
+		return;
+	}
+	enum status status = pg_query(conn, ctl->ctx.arena, "SELECT pg_catalog.clock_timestamp(), pg_catalog.current_setting('server_version')", &none, &rows);
+	int64_t skew = status == OK ? pg_time(rows, 0, 0) - clock_wall_us() : 0;
+	struct str version = status == OK ? pg_str(rows, 0, 1) : STR_ABSENT;
+	pg_give(conn);
+	if (status != OK) {
+		tell(doctor, STR("database"), VERDICT_WRONG, STR("connected, but it does not answer a query: look at its log"));
+		return;
+	}
+	tell(doctor, STR("database"), VERDICT_OK, str_printf(ctl->ctx.arena, "PostgreSQL " STR_FMT, STR_ARG(version)));
+	bool apart = skew > CLOCK_SKEW_MAX_US || skew < -CLOCK_SKEW_MAX_US;
+	tell(doctor, STR("clock"), apart ? VERDICT_WRONG : VERDICT_OK,
+	     apart ? str_printf(ctl->ctx.arena, "the database's clock is %lld s apart from this host's: run chrony or systemd-timesyncd on both", (long long)(skew / SECOND_US))
+	           : STR("within 5 s of the database's"));
+}
+
+static void check_migrations(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	struct migration_row *rows;
+	size_t count;
+	size_t known;
+	size_t pending = 0;
+	size_t edited = 0;
+	const struct migration *table = migration_table(&known);
+	ctl->ctx.deadline = soon();
+	if (migration_status(&ctl->ctx, table, known, &rows, &count) != OK) {
+		tell(doctor, STR("migrations"), VERDICT_WRONG, STR("could not be read: mend the database first"));
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		pending += rows[i].state == MIGRATION_PENDING ? 1 : 0;
+		edited += rows[i].state == MIGRATION_EDITED ? 1 : 0;
+	}
+	if (edited > 0) {
+		tell(doctor, STR("migrations"), VERDICT_WRONG, STR("an applied file was edited: see trivet migrate --status, restore it"));
+	} else if (pending > 0) {
+		tell(doctor, STR("migrations"), VERDICT_WRONG, str_printf(ctl->ctx.arena, "%zu are pending: run trivet migrate", pending));
+	} else {
+		tell(doctor, STR("migrations"), VERDICT_OK, str_printf(ctl->ctx.arena, "%zu applied", count));
+	}
+}
+
+static void check_redis(struct doctor *doctor)
+{
+	struct cache *cache = NULL;
+	struct str url = doctor->ctl->app->config->redis_url.bytes;
+	if (str_empty(url)) {
+		tell(doctor, STR("redis"), VERDICT_WRONG, STR("REDIS_URL is not set: link codes cannot be issued"));
+		return;
+	}
+	bool ready = cache_open(url, 1, &cache) == OK && cache_ready(cache, soon()) == OK;
+	cache_close(cache);
+	tell(doctor, STR("redis"), ready ? VERDICT_OK : VERDICT_WRONG,
+	     ready ? STR("answers") : STR("does not answer: start it and look at REDIS_URL; until then codes are neither issued nor redeemed"));
+}
+
+/* ---- platforms --------------------------------------------------------------------------------------------------------------- */
+
+static void check_token(struct doctor *doctor, const struct config_bot *bot)
+{
+	struct arena *arena = doctor->ctl->ctx.arena;
+	struct str check = str_printf(arena, "telegram " STR_FMT " token", STR_ARG(bot->name));
+	struct ctl_answer answer = ctl_telegram(doctor->ctl, bot->name, "getMe", STR_ABSENT);
+	struct str username;
+	if (!answer.answered) {
+		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "getMe: " STR_FMT, STR_ARG(answer.words)));
+	} else if (json_get_str(json_get(answer.body, "result"), "username", &username) != OK) {
+		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "getMe refuses the token (" STR_FMT "): take it from @BotFather again", STR_ARG(answer.words)));
+	} else if (!str_empty(bot->username) && !str_eq_nocase(username, bot->username)) {
+		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "the token is @" STR_FMT "'s, but the settings say @" STR_FMT, STR_ARG(username), STR_ARG(bot->username)));
+	} else {
+		tell(doctor, check, VERDICT_OK, str_printf(arena, "accepted by getMe: @" STR_FMT, STR_ARG(username)));
+	}
+}
+
+static void check_webhook(struct doctor *doctor, const struct config_bot *bot)
+{
+	struct arena *arena = doctor->ctl->ctx.arena;
+	struct str check = str_printf(arena, "telegram " STR_FMT " webhook", STR_ARG(bot->name));
+	struct str wanted = str_printf(arena, STR_FMT "/telegram/" STR_FMT, STR_ARG(doctor->ctl->app->config->base_url), STR_ARG(bot->name));
+	struct ctl_answer answer = ctl_telegram(doctor->ctl, bot->name, "getWebhookInfo", STR_ABSENT);
+	const struct json *info = json_get(answer.body, "result");
+	struct str url;
+	struct str error;
+	if (json_get_str(info, "url", &url) != OK) {
+		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "getWebhookInfo: " STR_FMT, STR_ARG(answer.words)));
+	} else if (!str_eq(url, wanted)) {
+		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "is %s, not " STR_FMT ": run trivet webhook set " STR_FMT, url.len == 0 ? "not set" : "another address",
+		                                              STR_ARG(wanted), STR_ARG(bot->name)));
+	} else if (json_get_str(info, "last_error_message", &error) == OK && error.len > 0) {
+		tell(doctor, check, VERDICT_WARNING, str_printf(arena, "is set; its last error was: " STR_FMT, STR_ARG(error)));
+	} else {
+		tell(doctor, check, VERDICT_OK, STR("is set, no error"));
+	}
+}
+
+static void check_discord_commands(struct doctor *doctor)
+{
+	const struct config *config = doctor->ctl->app->config;
+	struct arena *arena = doctor->ctl->ctx.arena;
+	long long application = (long long)config->discord_application_id;
+	struct str path = config->discord_guild_id == 0 ? str_printf(arena, "/applications/%lld/commands", application)
+	                                                : str_printf(arena, "/applications/%lld/guilds/%lld/commands", application, (long long)config->discord_guild_id);
+	struct ctl_answer answer = ctl_discord(doctor->ctl, "GET", path, STR_ABSENT);
+	if (answer.status == HTTP_FORBIDDEN) {
+		tell(doctor, STR("discord commands"), VERDICT_WRONG,
+		     STR("Missing Access (403, 50001): the application is not in the server DISCORD_GUILD_ID, or was added without the scope applications.commands: invite it again with that scope"));
+	} else if (answer.status != HTTP_OK) {
+		tell(doctor, STR("discord commands"), VERDICT_WRONG, answer.words);
+	} else if (json_array_size(answer.body) == 0) {
+		tell(doctor, STR("discord commands"), VERDICT_WRONG, STR("none are registered: run trivet commands sync"));
+	} else {
+		tell(doctor, STR("discord commands"), VERDICT_OK, str_printf(arena, "%zu registered", json_array_size(answer.body)));
+	}
+}
+
+static void check_discord(struct doctor *doctor)
+{
+	const struct config *config = doctor->ctl->app->config;
+	bool key = crypto_ed25519_key_ok(config->discord_public_key);
+	tell(doctor, STR("discord key"), key ? VERDICT_OK : VERDICT_WRONG,
+	     key ? STR("well formed") : STR("DISCORD_PUBLIC_KEY is missing or no public key: copy it from the application's page, General Information"));
+	if (str_empty(config->discord_bot_token.bytes)) {
+		tell(doctor, STR("discord token"), VERDICT_WRONG, STR("DISCORD_BOT_TOKEN is not set: nobody on Discord can be written to"));
+		return;
+	}
+	struct ctl_answer answer = ctl_discord(doctor->ctl, "GET", STR("/users/@me"), STR_ABSENT);
+	bool ok = answer.status == HTTP_OK;
+	tell(doctor, STR("discord token"), ok ? VERDICT_OK : VERDICT_WRONG,
+	     ok ? STR("accepted") : str_printf(doctor->ctl->ctx.arena, STR_FMT ": reset it on the application's page, Bot", STR_ARG(answer.words)));
+	if (ok && config->discord_application_id != 0) {
+		check_discord_commands(doctor);
+	}
+}
+
+/* ---- this host --------------------------------------------------------------------------------------------------------------- */
+
+static void check_addresses(struct doctor *doctor)
+{
+	const struct config *config = doctor->ctl->app->config;
+	bool loopback = config->development;
+	struct str webapp = config->webapp_url;
+	bool good = str_starts(webapp, STR("https://")) || (loopback && str_starts(webapp, STR("http://")));
+	tell(doctor, STR("WEBAPP_URL"), good ? VERDICT_OK : VERDICT_WRONG,
+	     good ? STR("well formed") : STR("must begin with https://: Telegram opens web apps over nothing else"));
+	good = str_starts(config->base_url, STR("https://")) || (loopback && str_starts(config->base_url, STR("http://")));
+	tell(doctor, STR("BASE_URL"), good ? VERDICT_OK : VERDICT_WRONG, good ? STR("well formed") : STR("must begin with https://: the platforms send to nothing else"));
+}
+
+static bool connects(struct str path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if (path.len == 0 || path.len >= sizeof address.sun_path) {
+		return false;
+	}
+	memcpy(address.sun_path, path.ptr, path.len);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool ok = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return ok;
+}
+
+static void check_sockets(struct doctor *doctor)
+{
+	static const struct str programs[] = {STR_INIT("trivet-telegram"), STR_INIT("trivet-discord"), STR_INIT("trivet-site"), STR_INIT("trivet-api")};
+	const struct config *config = doctor->ctl->app->config;
+	struct arena *arena = doctor->ctl->ctx.arena;
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		struct str path = config->development ? str_printf(arena, STR_FMT "/sock/" STR_FMT ".sock", STR_ARG(config->run_dir), STR_ARG(programs[i]))
+		                                      : str_printf(arena, "/run/trivet/" STR_FMT ".sock", STR_ARG(programs[i]));
+		bool ok = connects(path);
+		tell(doctor, str_printf(arena, "socket " STR_FMT, STR_ARG(programs[i])), ok ? VERDICT_OK : VERDICT_WRONG,
+		     ok ? STR("accepts") : str_printf(arena, "nobody listens at " STR_FMT ": systemctl start " STR_FMT ".socket", STR_ARG(path), STR_ARG(programs[i])));
+	}
+}
+
+enum ctl_exit run_doctor(struct ctl *ctl)
+{
+	static const char *const columns[] = {"check", "verdict", "words", NULL};
+	struct doctor doctor = {.ctl = ctl, .lines = json_array()};
+	struct str error = STR_ABSENT;
+	if (ctl_open(ctl, &error) != OK) {
+		tell(&doctor, STR("settings"), VERDICT_WRONG, error);
+		(void)ctl_list(ctl, columns, doctor.lines);
+		return CTL_FAILED;
+	}
+	const struct config *config = ctl->app->config;
+	tell(&doctor, STR("settings"), VERDICT_OK, STR("complete and well formed"));
+	check_database(&doctor);
+	check_migrations(&doctor);
+	check_redis(&doctor);
+	if (config->bot_count == 0) {
+		tell(&doctor, STR("telegram"), VERDICT_WARNING, STR("BOT_TOKEN is not set: no Telegram bot is configured"));
+	}
+	for (size_t i = 0; i < config->bot_count; i++) {
+		check_token(&doctor, &config->bots[i]);
+		check_webhook(&doctor, &config->bots[i]);
+	}
+	check_discord(&doctor);
+	check_addresses(&doctor);
+	check_sockets(&doctor);
+	enum ctl_exit printed = ctl_list(ctl, columns, doctor.lines);
+	return printed == CTL_DONE && doctor.wrong ? CTL_FAILED : printed;
+}

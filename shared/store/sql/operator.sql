@@ -1,0 +1,61 @@
+-- The operator's reports and changes (trivet ...). Reports name no secret column and no body.
+
+-- name: operator_account_of
+SELECT i.account_id FROM public.identity i WHERE i.platform = $1::public.platform AND (i.platform_id = $2::bigint OR i.email = $3::text);
+
+-- name: operator_user
+SELECT a.id, a.display_name, a.language, a.created_at, a.merged_into, a.merged_at, b.xp, b.coins,
+       (SELECT r.name FROM public.rank r WHERE r.xp <= b.xp ORDER BY r.xp DESC LIMIT 1) AS rank, a.hidden
+FROM public.account a JOIN public.account_balance b ON b.account_id = a.id
+WHERE a.id = $1::bigint;
+
+-- name: operator_identities
+SELECT i.platform::text, coalesce(i.platform_id::text, i.email), i.username, i.name, i.first_seen, i.last_seen, i.linked_at,
+       (SELECT string_agg(r.bot, ',' ORDER BY r.bot) FROM public.identity_reach r WHERE r.identity_id = i.id AND r.can_message)
+FROM public.identity i WHERE i.account_id = $1::bigint ORDER BY i.attached_at, i.id;
+
+-- name: operator_ledger
+SELECT l.at, l.kind, l.source, l.xp, l.coins, l.xp_after, l.coins_after, l.reason
+FROM public.ledger l
+WHERE l.user_id = $1::bigint ORDER BY l.at DESC, l.id DESC LIMIT $2::bigint;
+
+-- name: operator_outbox
+SELECT o.id, o.platform::text, o.bot, o.recipient::text, o.topic, o.status::text, o.attempts, o.created_at, o.due_at, o.done_at, o.error
+FROM public.outbox o
+WHERE $1::text IS NULL OR o.status = $1::public.outbox_status
+ORDER BY o.id DESC LIMIT $2::bigint;
+
+-- Given up, and still with words to send. $1 NULL: all of them. What has an end and is past it stays.
+-- name: operator_outbox_retry
+UPDATE public.outbox
+SET status = 'pending', attempts = 0, doubts = 0, error = NULL, done_at = NULL, due_at = $2::timestamptz, give_up_at = $2::timestamptz + interval '24 hours'
+WHERE status IN ('failed', 'permanent') AND body IS NOT NULL AND (expires_at IS NULL OR expires_at > $2::timestamptz)
+  AND ($1::bigint IS NULL OR id = $1::bigint);
+
+-- name: operator_count_accounts
+SELECT count(*) FROM public.account_balance;
+
+-- name: operator_apikey_new
+INSERT INTO public.api_key (name, hash, scopes, bot, platform, trust, created_at)
+VALUES ($1, $2, $3::text[], $4, $5::public.platform, $6, $7::timestamptz);
+
+-- name: operator_apikey_list
+SELECT name, scopes::text, bot, platform::text, trust, created_at, last_used_at, revoked_at FROM public.api_key ORDER BY name;
+
+-- name: operator_apikey_revoke
+UPDATE public.api_key SET revoked_at = $2::timestamptz WHERE name = $1 AND revoked_at IS NULL;
+
+-- name: operator_chat_add
+INSERT INTO public.chat AS c (platform, chat_id, title, state, changed_at)
+VALUES ($1::public.platform, $2, $3, 'registered', $4::timestamptz)
+ON CONFLICT (platform, chat_id) DO UPDATE SET state = 'registered', title = coalesce(excluded.title, c.title), changed_at = excluded.changed_at;
+
+-- name: operator_chat_ignore
+INSERT INTO public.chat (platform, chat_id, state, changed_at) VALUES ($1::public.platform, $2, 'ignored', $3::timestamptz)
+ON CONFLICT (platform, chat_id) DO UPDATE SET state = 'ignored', changed_at = excluded.changed_at;
+
+-- name: operator_chat_multiply
+UPDATE public.chat SET multiplier = $3, changed_at = $4::timestamptz WHERE platform = $1::public.platform AND chat_id = $2;
+
+-- name: operator_chat_list
+SELECT platform::text, chat_id::text, title, state, multiplier, changed_at FROM public.chat ORDER BY platform, chat_id;
