@@ -201,10 +201,8 @@ def nginx_upstreams(plan):
 
 
 def nginx_conf(plan):
-    """The production files (limits, locations) between this stack's own addresses and paths."""
+    """The production files (limits, parameters, locations) between this stack's own addresses and paths."""
     own, house = path(plan, "nginx"), os.path.join(plan["root"], "nginx")
-    def include(name):
-        return f"include {house}/{name};" if os.path.exists(f"{house}/{name}") else ""
     temporary = "\n".join(f"    {kind}_temp_path {own}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return f"""daemon off;
 worker_processes 2;
@@ -221,7 +219,7 @@ http {{
     keepalive_requests 1000000;
     client_body_buffer_size 64k;
     include {own}/upstreams.conf;
-    {include('limits.conf')}
+    include {house}/limits.conf;
     server {{
         listen 127.0.0.1:{plan['port']} default_server;
         server_name _;
@@ -231,8 +229,9 @@ http {{
         listen 127.0.0.1:{plan['port']};
         server_name 127.0.0.1 localhost;
         root {house}/www;
-        {include('locations.conf')}
-        location /playground/ {{
+        include {house}/fastcgi.conf;
+        include {house}/locations.conf;
+        location ^~ /playground/ {{
             proxy_pass http://127.0.0.1:{plan['ports']['fakes']};
             proxy_set_header Host $host;
         }}
