@@ -1,0 +1,914 @@
+/* io/pg against a real server: values, statuses, deadlines, the queue, the breaker. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "io/pg.h"
+#include "support/testdb.h"
+
+enum {
+	VALUES,
+	ARRAYS,
+	SLEEP,
+	INSERT_THING,
+	BACKEND,
+	UPDATE_THING,
+	READ_THING,
+	ALL_THINGS,
+	LOCKED_THING,
+	INSERT_PART,
+	NO_SUCH_TABLE,
+	CAST_TEXT,
+	KILL_SELF,
+	STATEMENT_COUNT
+};
+
+static const struct pg_statement statements[STATEMENT_COUNT] = {
+	[VALUES] = {"values", "SELECT $1::bigint, $2::text, $3::bytea, $4::timestamptz, $5::boolean", 5},
+	[ARRAYS] = {"arrays", "SELECT a, b, c, d FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::bytea[]) AS u (a, b, c, d)", 4},
+	[SLEEP] = {"sleep", "SELECT pg_sleep($1::bigint / 1000.0)", 1},
+	[INSERT_THING] = {"insert_thing", "INSERT INTO public.thing (id, parent, small, span) VALUES ($1, $2, $3, $4::text::int4range)", 4},
+	[BACKEND] = {"backend", "SELECT pg_backend_pid()", 0},
+	[UPDATE_THING] = {"update_thing", "UPDATE public.thing SET small = small + 1 WHERE id = $1", 1},
+	[READ_THING] = {"read_thing", "SELECT small FROM public.thing WHERE id = $1", 1},
+	[ALL_THINGS] = {"all_things", "SELECT * FROM public.changing", 0},
+	[LOCKED_THING] = {"locked_thing", "SELECT 1 FROM public.thing WHERE id = $1 FOR UPDATE", 1},
+	[INSERT_PART] = {"insert_part", "INSERT INTO public.parted (at) VALUES ($1)", 1},
+	[NO_SUCH_TABLE] = {"no_such_table", "SELECT 1 FROM public.nothing", 0},
+	[CAST_TEXT] = {"cast_text", "SELECT $1::text::bigint", 1},
+	[KILL_SELF] = {"kill_self", "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(1)", 0},
+};
+
+static const char schema[] =
+	"CREATE TABLE public.thing (id bigint PRIMARY KEY, parent bigint REFERENCES public.thing (id), small bigint NOT NULL CHECK (small < 100),"
+	" span int4range, EXCLUDE USING gist (span WITH &&));"
+	"CREATE TABLE public.parted (at timestamptz NOT NULL) PARTITION BY RANGE (at);"
+	"CREATE TABLE public.changing (a bigint);"
+	"INSERT INTO public.thing VALUES (1, NULL, 1), (2, NULL, 2);";
+
+struct fixture {
+	struct pg_pool *pool;
+	struct arena *arena;
+};
+
+static struct pg_pool *open_pool(int connections)
+{
+	struct pg_pool_options options = {
+		.url = testdb_url(),
+		.connections = connections,
+		.statements = statements,
+		.statement_count = STATEMENT_COUNT,
+		.application_name = "pg_test",
+	};
+	struct pg_pool *pool;
+	assert_int_equal(pg_pool_open(&options, &pool), OK);
+	return pool;
+}
+
+static int setup(void **state)
+{
+	static struct fixture fixture;
+	fixture.pool = open_pool(2);
+	fixture.arena = arena_new(ARENA_REQUEST_LIMIT);
+	*state = &fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+	arena_free(fixture->arena);
+	pg_pool_close(fixture->pool);
+	return 0;
+}
+
+static int64_t in_ms(int64_t ms)
+{
+	return clock_monotonic_us() + ms * 1000;
+}
+
+static struct pg_conn *take(struct pg_pool *pool)
+{
+	struct pg_conn *conn;
+	assert_int_equal(pg_take(pool, in_ms(5000), &conn), OK);
+	return conn;
+}
+
+/* A statement with one number. */
+static enum status run_i64(struct pg_conn *conn, struct arena *arena, size_t statement, int64_t value)
+{
+	struct pg_params params = pg_params(arena);
+	pg_add_i64(&params, value);
+	return pg_run(conn, arena, statement, &params, NULL);
+}
+
+static enum status insert_thing(struct pg_conn *conn, struct arena *arena, int64_t id, int64_t parent, int64_t small, const char *span)
+{
+	struct pg_params params = pg_params(arena);
+	pg_add_i64(&params, id);
+	if (parent != 0) {
+		pg_add_i64(&params, parent);
+	} else {
+		pg_add_null(&params);
+	}
+	pg_add_i64(&params, small);
+	pg_add_str(&params, str_from_z(span));
+	return pg_run(conn, arena, INSERT_THING, &params, NULL);
+}
+
+static int64_t backend_of(struct pg_conn *conn, struct arena *arena)
+{
+	struct pg_rows *rows;
+	assert_int_equal(pg_run(conn, arena, BACKEND, NULL, &rows), OK);
+	return pg_i64(rows, 0, 0);
+}
+
+static void assert_str(struct str actual, const char *expected)
+{
+	assert_true(str_present(actual));
+	assert_int_equal(actual.len, strlen(expected));
+	assert_memory_equal(actual.ptr, expected, actual.len);
+}
+
+/* ---- values ---- */
+
+static void round_trip(const struct fixture *fixture, struct pg_conn *conn, int64_t number, struct str text, struct str bytes, int64_t us,
+                       bool truth)
+{
+	struct pg_params params = pg_params(fixture->arena);
+	pg_add_i64(&params, number);
+	pg_add_str(&params, text);
+	pg_add_bytes(&params, bytes);
+	pg_add_time(&params, us);
+	pg_add_bool(&params, truth);
+	struct pg_rows *rows;
+	assert_int_equal(pg_run(conn, fixture->arena, VALUES, &params, &rows), OK);
+	assert_int_equal(pg_row_count(rows), 1);
+	assert_int_equal(pg_affected(rows), 0);
+	assert_true(pg_i64(rows, 0, 0) == number);
+	assert_int_equal(pg_is_null(rows, 0, 1), !str_present(text));
+	assert_true(str_eq(pg_str(rows, 0, 1), text));
+	assert_int_equal(str_present(pg_str(rows, 0, 1)), str_present(text));
+	struct str back = pg_bytes(fixture->arena, rows, 0, 2);
+	assert_int_equal(str_present(back), str_present(bytes));
+	assert_true(str_eq(back, bytes));
+	assert_true(pg_time(rows, 0, 3) == us);
+	assert_int_equal(pg_bool(rows, 0, 4), truth);
+}
+
+static void values_come_back_as_they_went(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	static const char all_bytes[] = "\0\1\x7f\x80\xff'\"\\";
+	round_trip(fixture, conn, INT64_MAX, STR("Привет, \"мир\"\\ '; --"), (struct str){all_bytes, sizeof(all_bytes)}, INT64_C(1763645054123456), true);
+	round_trip(fixture, conn, INT64_MIN, STR(""), STR(""), 1, false);
+	round_trip(fixture, conn, 0, STR_ABSENT, STR_ABSENT, 0, false);
+	/* Fractions lose trailing zeros, leap days and the last microsecond of all. */
+	round_trip(fixture, conn, -1, STR("x"), STR("x"), INT64_C(1582934400500000), true);
+	round_trip(fixture, conn, -1, STR("x"), STR("x"), INT64_C(951782400000000), true);
+	round_trip(fixture, conn, -1, STR("x"), STR("x"), INT64_C(253402300799999999), true);
+	pg_give(conn);
+}
+
+static void arrays_come_back_as_they_went(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	const int64_t numbers[] = {INT64_MIN, 0, INT64_MAX, 7};
+	const struct str texts[] = {STR_INIT("a\"b\\c,{}"), {NULL, 0}, STR_INIT(""), STR_INIT("NULL")};
+	const int64_t times[] = {INT64_C(1763645054123456), 0, 1, INT64_C(951782400000000)};
+	const struct str bytes[] = {{"\0\xff\\\"", 4}, {NULL, 0}, STR_INIT(""), STR_INIT("abc")};
+	struct pg_params params = pg_params(fixture->arena);
+	pg_add_i64_array(&params, numbers, 4);
+	pg_add_str_array(&params, texts, 4);
+	pg_add_time_array(&params, times, 4);
+	pg_add_bytes_array(&params, bytes, 4);
+	struct pg_rows *rows;
+	assert_int_equal(pg_run(conn, fixture->arena, ARRAYS, &params, &rows), OK);
+	assert_int_equal(pg_row_count(rows), 4);
+	for (int i = 0; i < 4; i++) {
+		assert_true(pg_i64(rows, i, 0) == numbers[i]);
+		assert_int_equal(pg_is_null(rows, i, 1), !str_present(texts[i]));
+		assert_true(str_eq(pg_str(rows, i, 1), texts[i]));
+		assert_true(pg_time(rows, i, 2) == times[i]);
+		assert_int_equal(pg_is_null(rows, i, 3), !str_present(bytes[i]));
+		assert_true(str_eq(pg_bytes(fixture->arena, rows, i, 3), bytes[i]));
+	}
+	struct pg_params empty = pg_params(fixture->arena);
+	pg_add_i64_array(&empty, NULL, 0);
+	pg_add_str_array(&empty, NULL, 0);
+	pg_add_time_array(&empty, NULL, 0);
+	pg_add_bytes_array(&empty, NULL, 0);
+	assert_int_equal(pg_run(conn, fixture->arena, ARRAYS, &empty, &rows), OK);
+	assert_int_equal(pg_row_count(rows), 0);
+	pg_give(conn);
+}
+
+static void assert_refused(const struct fixture *fixture, struct pg_conn *conn, const struct pg_params *params)
+{
+	assert_true(params->failed);
+	assert_int_equal(pg_query(conn, fixture->arena, "SELECT 1", params, NULL), INVALID);
+	assert_int_equal(pg_run(conn, fixture->arena, CAST_TEXT, params, NULL), INVALID);
+	assert_false(pg_conn_broken(conn));
+}
+
+static void parameters_that_would_be_cut_are_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	struct str cut = {"a\0b", 3};
+	struct pg_params params = pg_params(fixture->arena);
+	pg_add_str(&params, cut);
+	assert_refused(fixture, conn, &params);
+	params = pg_params(fixture->arena);
+	pg_add_str_array(&params, &cut, 1);
+	assert_refused(fixture, conn, &params);
+	params = pg_params(fixture->arena);
+	pg_add_time(&params, -1);
+	assert_refused(fixture, conn, &params);
+	params = pg_params(fixture->arena);
+	pg_add_time(&params, INT64_C(253402300800000000));
+	assert_refused(fixture, conn, &params);
+	params = pg_params(fixture->arena);
+	for (int i = 0; i <= PG_PARAMS_MAX; i++) {
+		pg_add_bool(&params, true);
+	}
+	assert_refused(fixture, conn, &params);
+	pg_give(conn);
+}
+
+static void rows_that_do_not_fit_the_arena_are_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	struct arena *small = arena_new(1);
+	struct pg_rows *rows;
+	assert_int_equal(pg_run(conn, small, BACKEND, NULL, &rows), TOO_LARGE);
+	arena_free(small);
+	assert_true(backend_of(conn, fixture->arena) > 0);
+	pg_give(conn);
+}
+
+/* ---- statuses ---- */
+
+static void constraints_are_conflicts_or_invalid(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	struct arena *arena = fixture->arena;
+	assert_int_equal(insert_thing(conn, arena, 10, 1, 5, "[1,5)"), OK);
+	assert_int_equal(insert_thing(conn, arena, 10, 1, 5, NULL), CONFLICT);
+	assert_str(pg_sqlstate(conn), "23505");
+	assert_true(pg_error(conn).len > 0);
+	assert_int_equal(insert_thing(conn, arena, 11, 999, 5, NULL), CONFLICT);
+	assert_str(pg_sqlstate(conn), "23503");
+	assert_int_equal(insert_thing(conn, arena, 11, 1, 5, "[4,9)"), CONFLICT);
+	assert_str(pg_sqlstate(conn), "23P01");
+	assert_int_equal(insert_thing(conn, arena, 11, 1, 100, NULL), INVALID);
+	assert_str(pg_sqlstate(conn), "23514");
+	assert_false(pg_missing_partition(conn));
+	struct pg_params params = pg_params(arena);
+	pg_add_str(&params, STR("12x"));
+	assert_int_equal(pg_run(conn, arena, CAST_TEXT, &params, NULL), INVALID);
+	assert_str(pg_sqlstate(conn), "22P02");
+	params = pg_params(arena);
+	pg_add_str(&params, STR("9223372036854775808"));
+	assert_int_equal(pg_run(conn, arena, CAST_TEXT, &params, NULL), INVALID);
+	params = pg_params(arena);
+	pg_add_str(&params, STR("\xff\xfe"));
+	assert_int_equal(pg_run(conn, arena, CAST_TEXT, &params, NULL), INVALID);
+	assert_str(pg_sqlstate(conn), "22021");
+	assert_int_equal(pg_run(conn, arena, NO_SUCH_TABLE, NULL, NULL), INTERNAL);
+	assert_false(pg_conn_broken(conn));
+	assert_int_equal(pg_query(conn, arena, "DELETE FROM public.thing WHERE id >= 10", NULL, NULL), OK);
+	pg_give(conn);
+}
+
+static void a_missing_partition_is_told_apart(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	struct pg_params params = pg_params(fixture->arena);
+	pg_add_time(&params, INT64_C(1763645054123456));
+	assert_int_equal(pg_run(conn, fixture->arena, INSERT_PART, &params, NULL), NOT_FOUND);
+	assert_true(pg_missing_partition(conn));
+	assert_int_equal(pg_begin(conn), OK);
+	assert_false(pg_missing_partition(conn));
+	pg_rollback(conn);
+	pg_give(conn);
+}
+
+static void affected_rows_are_counted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	struct pg_rows *rows;
+	assert_int_equal(pg_query(conn, fixture->arena, "UPDATE public.thing SET small = small WHERE id <= 2", NULL, &rows), OK);
+	assert_int_equal(pg_affected(rows), 2);
+	assert_int_equal(pg_query(conn, fixture->arena, "INSERT INTO public.thing VALUES (1, NULL, 1) ON CONFLICT DO NOTHING", NULL, &rows), OK);
+	assert_int_equal(pg_affected(rows), 0);
+	pg_give(conn);
+}
+
+static void *lock_two_then_one(void *arg UNUSED)
+{
+	testdb_exec("UPDATE public.thing SET small = small WHERE id = 1; COMMIT");
+	return NULL;
+}
+
+static void a_deadlock_is_retry(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	/* Only the side that waits longer than its deadlock_timeout looks for one: this one never does, so ours is the victim. */
+	testdb_exec("SET deadlock_timeout = '60s'; BEGIN; UPDATE public.thing SET small = small WHERE id = 2");
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(run_i64(conn, fixture->arena, UPDATE_THING, 1), OK);
+	pthread_t other;
+	assert_int_equal(pthread_create(&other, NULL, lock_two_then_one, NULL), 0);
+	usleep(50 * 1000);
+	assert_int_equal(run_i64(conn, fixture->arena, UPDATE_THING, 2), RETRY);
+	assert_str(pg_sqlstate(conn), "40P01");
+	pg_rollback(conn);
+	assert_str(pg_sqlstate(conn), "40P01"); /* the reason survives the rollback */
+	pthread_join(other, NULL);
+	assert_false(pg_conn_broken(conn));
+	pg_give(conn);
+	testdb_exec("RESET deadlock_timeout");
+}
+
+static void a_serialization_failure_is_retry(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(pg_script(conn, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"), OK);
+	assert_int_equal(run_i64(conn, fixture->arena, READ_THING, 1), OK);
+	testdb_exec("UPDATE public.thing SET small = small WHERE id = 1");
+	assert_int_equal(run_i64(conn, fixture->arena, UPDATE_THING, 1), RETRY);
+	assert_str(pg_sqlstate(conn), "40001");
+	pg_rollback(conn);
+	pg_give(conn);
+}
+
+static void a_lock_that_is_not_given_is_unavailable(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	testdb_exec("BEGIN; UPDATE public.thing SET small = small WHERE id = 1");
+	int64_t began = clock_monotonic_us();
+	assert_int_equal(run_i64(conn, fixture->arena, LOCKED_THING, 1), UNAVAILABLE);
+	assert_str(pg_sqlstate(conn), "55P03");
+	assert_in_range(clock_monotonic_us() - began, 450 * 1000, 1500 * 1000);
+	testdb_exec("ROLLBACK");
+	assert_false(pg_conn_broken(conn));
+	pg_give(conn);
+}
+
+static void a_dead_plan_is_retry_on_another_connection(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	int64_t backend = backend_of(conn, fixture->arena);
+	assert_int_equal(pg_run(conn, fixture->arena, ALL_THINGS, NULL, NULL), OK);
+	testdb_exec("ALTER TABLE public.changing ADD COLUMN b bigint");
+	assert_int_equal(pg_run(conn, fixture->arena, ALL_THINGS, NULL, NULL), RETRY);
+	assert_str(pg_sqlstate(conn), "0A000");
+	assert_true(pg_conn_broken(conn));
+	pg_give(conn);
+	conn = take(fixture->pool);
+	assert_int_not_equal(backend_of(conn, fixture->arena), backend);
+	assert_int_equal(pg_run(conn, fixture->arena, ALL_THINGS, NULL, NULL), OK);
+	/* 26000: somebody (a pooler) forgot what was prepared. */
+	assert_int_equal(pg_script(conn, "DEALLOCATE ALL"), OK);
+	assert_int_equal(pg_run(conn, fixture->arena, ALL_THINGS, NULL, NULL), RETRY);
+	assert_true(pg_conn_broken(conn));
+	pg_give(conn);
+}
+
+static void another_use_of_0a000_is_a_defect(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	assert_int_equal(pg_query(conn, fixture->arena, "SELECT (1, 2)::public.thing < ROW(1)", NULL, NULL), INTERNAL);
+	assert_int_equal(pg_query(conn, fixture->arena, "CREATE TABLE pg_catalog.x PARTITION OF public.parted DEFAULT", NULL, NULL), INTERNAL);
+	assert_false(pg_conn_broken(conn));
+	pg_give(conn);
+}
+
+static void copy_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	assert_int_equal(pg_script(conn, "COPY public.thing TO STDOUT"), INTERNAL);
+	assert_true(pg_conn_broken(conn));
+	pg_give(conn);
+	conn = take(fixture->pool);
+	assert_true(backend_of(conn, fixture->arena) > 0);
+	pg_give(conn);
+}
+
+/* ---- transactions ---- */
+
+static void a_failed_transaction_does_not_commit(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	assert_int_equal(pg_begin(conn), OK);
+	assert_true(pg_in_transaction(conn));
+	assert_int_equal(insert_thing(conn, fixture->arena, 20, 0, 5, NULL), OK);
+	assert_int_equal(insert_thing(conn, fixture->arena, 20, 0, 5, NULL), CONFLICT);
+	/* The server answers this COMMIT with success. */
+	assert_int_equal(pg_commit(conn), INTERNAL);
+	assert_false(pg_in_transaction(conn));
+	pg_give(conn);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 20"), 0);
+}
+
+static void a_connection_given_back_inside_a_transaction_is_destroyed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	int64_t backend = backend_of(conn, fixture->arena);
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(insert_thing(conn, fixture->arena, 21, 0, 5, NULL), OK);
+	pg_give(conn);
+	conn = take(fixture->pool);
+	assert_int_not_equal(backend_of(conn, fixture->arena), backend);
+	assert_false(pg_in_transaction(conn));
+	pg_give(conn);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 21"), 0);
+}
+
+static void a_lost_connection_is_in_doubt_only_where_it_can_commit(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(pg_run(conn, fixture->arena, KILL_SELF, NULL, NULL), UNAVAILABLE);
+	assert_str(pg_sqlstate(conn), "57P01");
+	assert_true(pg_conn_broken(conn));
+	assert_int_equal(pg_run(conn, fixture->arena, BACKEND, NULL, NULL), UNAVAILABLE);
+	pg_rollback(conn);
+	pg_give(conn);
+	conn = take(fixture->pool);
+	assert_int_equal(pg_run(conn, fixture->arena, KILL_SELF, NULL, NULL), TIMED_OUT);
+	pg_give(conn);
+}
+
+static void a_connection_that_died_idle_is_replaced_unseen(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	int64_t backend = backend_of(conn, fixture->arena);
+	pg_give(conn);
+	testdb_exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pg_test'");
+	usleep(50 * 1000);
+	conn = take(fixture->pool);
+	assert_int_not_equal(backend_of(conn, fixture->arena), backend);
+	pg_give(conn);
+}
+
+/* ---- the session ---- */
+
+static void a_session_pins_its_settings(void **state)
+{
+	struct fixture *fixture = *state;
+	char sql[256];
+	const char *name = testdb_text("SELECT current_database()");
+	snprintf(sql, sizeof(sql), "ALTER DATABASE %s SET timezone = 'Asia/Tokyo'; ALTER DATABASE %s SET datestyle = 'German'; "
+	         "ALTER DATABASE %s SET bytea_output = 'escape'; ALTER DATABASE %s SET search_path = 'public'", name, name, name, name);
+	testdb_exec(sql);
+	struct pg_pool *pool = open_pool(1);
+	struct pg_conn *conn = take(pool);
+	round_trip(fixture, conn, 1, STR("x"), STR("a\1b"), INT64_C(1763645054123456), true);
+	struct pg_rows *rows;
+	assert_int_equal(pg_query(conn, fixture->arena, "SELECT current_setting('search_path'), current_setting('lock_timeout'),"
+	                          " current_setting('idle_in_transaction_session_timeout'), current_setting('application_name')", NULL, &rows), OK);
+	assert_str(pg_str(rows, 0, 0), "pg_catalog");
+	assert_str(pg_str(rows, 0, 1), "500ms");
+	assert_str(pg_str(rows, 0, 2), "10s");
+	assert_str(pg_str(rows, 0, 3), "pg_test");
+	pg_give(conn);
+	pg_pool_close(pool);
+	snprintf(sql, sizeof(sql), "ALTER DATABASE %s RESET ALL", testdb_text("SELECT current_database()"));
+	testdb_exec(sql);
+}
+
+static void a_server_that_would_lose_commits_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	char sql[128];
+	snprintf(sql, sizeof(sql), "ALTER DATABASE %s SET synchronous_commit = off", testdb_text("SELECT current_database()"));
+	testdb_exec(sql);
+	struct pg_pool *pool = open_pool(1);
+	struct pg_conn *conn;
+	assert_int_equal(pg_take(pool, in_ms(1000), &conn), UNAVAILABLE);
+	assert_false(pg_holding());
+	assert_true(str_find(pg_pool_error(pool, fixture->arena), ':') != SIZE_MAX);
+	assert_int_equal(pg_pool_ready(pool, in_ms(1000)), UNAVAILABLE);
+	pg_pool_close(pool);
+	snprintf(sql, sizeof(sql), "ALTER DATABASE %s RESET ALL", testdb_text("SELECT current_database()"));
+	testdb_exec(sql);
+}
+
+static void a_malformed_url_is_invalid(void **state UNUSED)
+{
+	static const char *const urls[] = {"", "host=/tmp", "mysql://x/y", "postgresql://[::1/x", "postgresql:///x?nonsense=1", "postgresql://h:port/x"};
+	struct pg_pool *pool = NULL;
+	struct pg_pool_options options = {.connections = 1, .statements = statements, .statement_count = STATEMENT_COUNT, .application_name = "x"};
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		options.url = str_from_z(urls[i]);
+		int said = (int)pg_pool_open(&options, &pool);
+		if (i + 1 == ARRAY_LEN(urls) && said == OK) {
+			pg_pool_close(pool); /* libpq looks at a port's number only when it connects */
+			pool = NULL;
+			continue;
+		}
+		assert_int_equal(said, INVALID);
+		assert_null(pool);
+	}
+	options.url = testdb_url();
+	options.connections = 0;
+	assert_int_equal(pg_pool_open(&options, &pool), INVALID);
+	options.connections = 65;
+	assert_int_equal(pg_pool_open(&options, &pool), INVALID);
+}
+
+/* ---- deadlines and the queue ---- */
+
+static void a_statement_past_its_deadline_ends_with_its_connection(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	int64_t backend = backend_of(conn, fixture->arena);
+	pg_conn_deadline(conn, in_ms(150));
+	int64_t began = clock_monotonic_us();
+	assert_int_equal(run_i64(conn, fixture->arena, SLEEP, 4000), TIMED_OUT);
+	assert_in_range(clock_monotonic_us() - began, 140 * 1000, 400 * 1000);
+	assert_true(pg_conn_broken(conn));
+	pg_conn_deadline(conn, in_ms(1000));
+	assert_int_equal(pg_run(conn, fixture->arena, BACKEND, NULL, NULL), TIMED_OUT);
+	pg_give(conn);
+	/* One alone does not open the breaker. */
+	conn = take(fixture->pool);
+	assert_int_not_equal(backend_of(conn, fixture->arena), backend);
+	pg_give(conn);
+	/* The server stops the statement by itself, since nobody waits for it (client_connection_check_interval). */
+	char sql[128];
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM pg_stat_activity WHERE pid = %d", (int)backend);
+	for (int i = 0; i < 30 && testdb_i64(sql) != 0; i++) {
+		usleep(50 * 1000);
+	}
+	assert_int_equal(testdb_i64(sql), 0);
+}
+
+static void a_statement_that_the_server_cancels_leaves_the_connection(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	assert_int_equal(pg_script(conn, "SET statement_timeout = '50ms'"), OK);
+	assert_int_equal(run_i64(conn, fixture->arena, SLEEP, 4000), TIMED_OUT);
+	assert_str(pg_sqlstate(conn), "57014");
+	assert_false(pg_conn_broken(conn));
+	assert_int_equal(pg_script(conn, "RESET statement_timeout"), OK);
+	pg_give(conn);
+}
+
+static void a_passed_deadline_asks_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *conn = take(fixture->pool);
+	pg_conn_deadline(conn, in_ms(-1));
+	assert_int_equal(pg_run(conn, fixture->arena, BACKEND, NULL, NULL), TIMED_OUT);
+	assert_false(pg_conn_broken(conn));
+	pg_give(conn);
+	assert_int_equal(pg_take(fixture->pool, in_ms(-1), &conn), TIMED_OUT);
+	assert_false(pg_holding());
+}
+
+/* A thread that takes a connection and notes when it got it. */
+struct taker {
+	struct pg_pool *pool;
+	int64_t patience_ms;
+	atomic_int *order;
+	int place;
+	enum status status;
+	int64_t waited_us;
+};
+
+static void *take_and_give(void *arg)
+{
+	struct taker *taker = arg;
+	struct pg_conn *conn;
+	int64_t began = clock_monotonic_us();
+	taker->status = pg_take(taker->pool, in_ms(taker->patience_ms), &conn);
+	taker->waited_us = clock_monotonic_us() - began;
+	if (taker->status == OK) {
+		taker->place = atomic_fetch_add(taker->order, 1);
+		pg_give(conn);
+	}
+	return NULL;
+}
+
+static void waiting_ends_after_250_ms_or_at_the_deadline(void **state UNUSED)
+{
+	struct pg_pool *pool = open_pool(1);
+	struct pg_conn *conn = take(pool);
+	assert_true(pg_holding());
+	atomic_int order = 0;
+	struct taker patient = {.pool = pool, .patience_ms = 5000, .order = &order};
+	struct taker hasty = {.pool = pool, .patience_ms = 30, .order = &order};
+	pthread_t threads[2];
+	pthread_create(&threads[0], NULL, take_and_give, &patient);
+	pthread_create(&threads[1], NULL, take_and_give, &hasty);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	assert_int_equal(patient.status, UNAVAILABLE);
+	assert_in_range(patient.waited_us, 240 * 1000, 400 * 1000);
+	assert_int_equal(hasty.status, TIMED_OUT);
+	assert_in_range(hasty.waited_us, 25 * 1000, 200 * 1000);
+	pg_give(conn);
+	assert_false(pg_holding());
+	pg_give(NULL);
+	pg_pool_close(pool);
+}
+
+static void connections_go_to_who_waited_longest(void **state UNUSED)
+{
+	struct pg_pool *pool = open_pool(1);
+	struct pg_conn *conn = take(pool);
+	atomic_int order = 0;
+	struct taker takers[4];
+	pthread_t threads[4];
+	for (int i = 0; i < 4; i++) {
+		takers[i] = (struct taker){.pool = pool, .patience_ms = 5000, .order = &order};
+		pthread_create(&threads[i], NULL, take_and_give, &takers[i]);
+		usleep(30 * 1000);
+	}
+	pg_give(conn);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(takers[i].status, OK);
+		assert_int_equal(takers[i].place, i);
+	}
+	pg_pool_close(pool);
+}
+
+struct worker {
+	struct pg_pool *pool;
+	int rounds;
+	int failures;
+};
+
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+	struct arena *arena = arena_new(ARENA_REQUEST_LIMIT);
+	for (int i = 0; i < worker->rounds; i++) {
+		struct pg_conn *conn;
+		if (pg_take(worker->pool, in_ms(2000), &conn) != OK) {
+			worker->failures++;
+			continue;
+		}
+		if (pg_begin(conn) != OK || run_i64(conn, arena, READ_THING, 1) != OK || pg_commit(conn) != OK) {
+			worker->failures++;
+		}
+		pg_give(conn);
+		arena_reset(arena);
+	}
+	arena_free(arena);
+	return NULL;
+}
+
+static void a_healthy_server_refuses_nobody(void **state UNUSED)
+{
+	enum { CLIENTS = 64, ROUNDS = 40 };
+	struct pg_pool *pool = open_pool(8);
+	struct worker workers[CLIENTS];
+	pthread_t threads[CLIENTS];
+	for (int i = 0; i < CLIENTS; i++) {
+		workers[i] = (struct worker){.pool = pool, .rounds = ROUNDS};
+		assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+	}
+	int failures = 0;
+	for (int i = 0; i < CLIENTS; i++) {
+		pthread_join(threads[i], NULL);
+		failures += workers[i].failures;
+	}
+	assert_int_equal(failures, 0);
+	assert_in_range(testdb_i64("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_test'"), 1, 10);
+	pg_pool_close(pool);
+}
+
+/* ---- the breaker ---- */
+
+static void a_refused_connection_is_not_hammered(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_pool_options options = {
+		.url = STR("postgresql:///x?host=/nonexistent&user=nobody"),
+		.connections = 4,
+		.statements = statements,
+		.statement_count = STATEMENT_COUNT,
+		.application_name = "pg_test",
+	};
+	struct pg_pool *pool;
+	assert_int_equal(pg_pool_open(&options, &pool), OK);
+	assert_false(str_present(pg_pool_error(pool, fixture->arena)));
+	struct pg_conn *conn;
+	assert_int_equal(pg_take(pool, in_ms(1000), &conn), UNAVAILABLE);
+	assert_true(str_present(pg_pool_error(pool, fixture->arena)));
+	int64_t began = clock_monotonic_us();
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(pg_take(pool, in_ms(1000), &conn), UNAVAILABLE);
+	}
+	assert_in_range(clock_monotonic_us() - began, 0, 100 * 1000);
+	pg_pool_close(pool);
+}
+
+/* Asks once with 150 ms of patience. */
+static enum status ask(struct pg_pool *pool, struct arena *arena)
+{
+	struct pg_conn *conn;
+	enum status status = pg_take(pool, in_ms(150), &conn);
+	if (status != OK) {
+		return status;
+	}
+	status = pg_run(conn, arena, BACKEND, NULL, NULL);
+	pg_give(conn);
+	return status;
+}
+
+static void a_hung_server_opens_the_breaker_and_closes_it_when_it_is_back(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = fixture->arena;
+	assert_int_equal(ask(fixture->pool, arena), OK);
+	testdb_signal_server(SIGSTOP);
+	/* The first two each wait for their deadline; nothing asserts before the server runs again, lest a failure leave it stopped. */
+	enum status first = ask(fixture->pool, arena);
+	enum status second = ask(fixture->pool, arena);
+	int64_t slowest = 0;
+	enum status refused = UNAVAILABLE;
+	for (int i = 0; i < 50; i++) {
+		int64_t began = clock_monotonic_us();
+		enum status status = ask(fixture->pool, arena);
+		int64_t took = clock_monotonic_us() - began;
+		slowest = took > slowest ? took : slowest;
+		refused = status == UNAVAILABLE ? refused : status;
+		usleep(10 * 1000);
+	}
+	testdb_signal_server(SIGCONT);
+	int64_t began = clock_monotonic_us();
+	enum status back = ask(fixture->pool, arena);
+	while (back != OK && clock_monotonic_us() - began < SECOND_US) {
+		usleep(5 * 1000);
+		back = ask(fixture->pool, arena);
+	}
+	int64_t took = clock_monotonic_us() - began;
+	assert_int_equal(first, TIMED_OUT);
+	assert_int_equal(second, TIMED_OUT);
+	assert_int_equal(refused, UNAVAILABLE);
+	print_message("slowest refusal %d us, back after %d ms\n", (int)slowest, (int)(took / 1000));
+	assert_in_range(slowest, 0, 5 * 1000);
+	assert_int_equal(back, OK);
+	assert_int_equal(pg_pool_ready(fixture->pool, in_ms(1000)), OK);
+}
+
+static void the_breaker_sends_waiters_away(void **state UNUSED)
+{
+	struct pg_pool *pool = open_pool(2);
+	struct arena *arena = arena_new(ARENA_REQUEST_LIMIT);
+	assert_int_equal(ask(pool, arena), OK);
+	atomic_int order = 0;
+	enum { CLIENTS = 8 };
+	struct taker takers[CLIENTS];
+	pthread_t threads[CLIENTS];
+	testdb_signal_server(SIGSTOP);
+	/* Two timeouts come from those that queue behind a held connection, which says nothing: it opens within two waits. */
+	struct pg_conn *conn;
+	enum status held = pg_take(pool, in_ms(3000), &conn);
+	for (int i = 0; i < CLIENTS; i++) {
+		takers[i] = (struct taker){.pool = pool, .patience_ms = 3000, .order = &order};
+		pthread_create(&threads[i], NULL, take_and_give, &takers[i]);
+	}
+	usleep(600 * 1000);
+	int64_t began = clock_monotonic_us();
+	struct taker late = {.pool = pool, .patience_ms = 3000, .order = &order};
+	pthread_t late_thread;
+	pthread_create(&late_thread, NULL, take_and_give, &late);
+	pthread_join(late_thread, NULL);
+	int64_t late_took = clock_monotonic_us() - began;
+	testdb_signal_server(SIGCONT);
+	for (int i = 0; i < CLIENTS; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	assert_int_equal(held, OK);
+	pg_give(conn);
+	int turned_away = 0;
+	for (int i = 0; i < CLIENTS; i++) {
+		turned_away += takers[i].status == UNAVAILABLE;
+		assert_in_range(takers[i].waited_us, 0, 2900 * 1000);
+	}
+	assert_in_range(turned_away, CLIENTS - 1, CLIENTS);
+	assert_int_equal(late.status, UNAVAILABLE);
+	assert_in_range(late_took, 0, 20 * 1000);
+	for (int i = 0; i < 200 && ask(pool, arena) != OK; i++) {
+		usleep(5 * 1000);
+	}
+	assert_int_equal(ask(pool, arena), OK);
+	arena_free(arena);
+	pg_pool_close(pool);
+}
+
+static void slow_statements_beside_answered_ones_open_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	/* Four deadlines pass in a row, but the server answers others all the time. */
+	struct worker worker = {.pool = fixture->pool, .rounds = 2000};
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, work, &worker), 0);
+	for (int i = 0; i < 4; i++) {
+		struct pg_conn *conn;
+		assert_int_equal(pg_take(fixture->pool, in_ms(80), &conn), OK);
+		assert_int_equal(run_i64(conn, fixture->arena, SLEEP, 3000), TIMED_OUT);
+		pg_give(conn);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(worker.failures, 0);
+}
+
+/* ---- connections outside the pool ---- */
+
+static void a_reserved_connection_stands_beside_the_pool(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *own = pg_reserve(fixture->pool);
+	assert_non_null(own);
+	assert_int_equal(pg_reserved_ready(own, in_ms(-1)), TIMED_OUT);
+	assert_int_equal(pg_reserved_ready(own, in_ms(1000)), OK);
+	assert_false(pg_holding());
+	int64_t backend = backend_of(own, fixture->arena);
+	assert_int_equal(pg_reserved_ready(own, in_ms(1000)), OK);
+	assert_int_equal(backend_of(own, fixture->arena), backend);
+	assert_int_equal(pg_run(own, fixture->arena, KILL_SELF, NULL, NULL), TIMED_OUT);
+	assert_int_equal(pg_reserved_ready(own, in_ms(1000)), OK);
+	assert_int_not_equal(backend_of(own, fixture->arena), backend);
+	pg_release(own);
+	pg_release(NULL);
+}
+
+static int group_setup(void **state)
+{
+	int failed = testdb_setup(state);
+	testdb_exec(schema);
+	return failed;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(values_come_back_as_they_went),
+		TEST(arrays_come_back_as_they_went),
+		TEST(parameters_that_would_be_cut_are_refused),
+		TEST(rows_that_do_not_fit_the_arena_are_refused),
+		TEST(constraints_are_conflicts_or_invalid),
+		TEST(a_missing_partition_is_told_apart),
+		TEST(affected_rows_are_counted),
+		TEST(a_deadlock_is_retry),
+		TEST(a_serialization_failure_is_retry),
+		TEST(a_lock_that_is_not_given_is_unavailable),
+		TEST(a_dead_plan_is_retry_on_another_connection),
+		TEST(another_use_of_0a000_is_a_defect),
+		TEST(copy_is_refused),
+		TEST(a_failed_transaction_does_not_commit),
+		TEST(a_connection_given_back_inside_a_transaction_is_destroyed),
+		TEST(a_lost_connection_is_in_doubt_only_where_it_can_commit),
+		TEST(a_connection_that_died_idle_is_replaced_unseen),
+		TEST(a_session_pins_its_settings),
+		TEST(a_server_that_would_lose_commits_is_refused),
+		TEST(a_malformed_url_is_invalid),
+		TEST(a_statement_past_its_deadline_ends_with_its_connection),
+		TEST(a_statement_that_the_server_cancels_leaves_the_connection),
+		TEST(a_passed_deadline_asks_nothing),
+		TEST(waiting_ends_after_250_ms_or_at_the_deadline),
+		TEST(connections_go_to_who_waited_longest),
+		TEST(a_healthy_server_refuses_nobody),
+		TEST(a_refused_connection_is_not_hammered),
+		TEST(a_hung_server_opens_the_breaker_and_closes_it_when_it_is_back),
+		TEST(the_breaker_sends_waiters_away),
+		TEST(slow_statements_beside_answered_ones_open_nothing),
+		TEST(a_reserved_connection_stands_beside_the_pool),
+	};
+	return cmocka_run_group_tests(tests, group_setup, testdb_teardown);
+}
