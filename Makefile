@@ -10,6 +10,7 @@ B := build/$(V)
 G := build/gen
 VERSION := 0.1.0
 
+.DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
