@@ -244,7 +244,7 @@ def new_secrets():
         "QUIZ_BOT_TOKEN": token(7000000002), "QUIZ_BOT_SECRET": secrets.token_urlsafe(36), "QUIZ_BOT_USERNAME": "trivet_quiz_bot",
         "DISCORD_APPLICATION_ID": application, "DISCORD_CLIENT_ID": application, "DISCORD_CLIENT_SECRET": secrets.token_urlsafe(24),
         "DISCORD_PRIVATE_KEY": secrets.token_hex(32), "DISCORD_BOT_TOKEN": f"{head}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}",
-        "DISCORD_GUILD_ID": "41771983423143937", "TRIVET_KEY": secrets.token_hex(32), "API_KEY": "tk_" + secrets.token_urlsafe(32),
+        "DISCORD_GUILD_ID": "41771983423143937", "TRIVET_KEY": secrets.token_hex(32), "API_KEY": "trivet_" + secrets.token_urlsafe(32),
         "pg_superuser": secrets.token_hex(16), "pg_role": secrets.token_hex(16), "redis_user": secrets.token_hex(16),
     }
 
@@ -258,6 +258,7 @@ def environment(plan):
     shared = {key: own[key] for key in own if key.isupper()}
     return {
         "BASE_URL": base, "WEBAPP_URL": base, "FAKE_URL": fake, "RUN_DIR": plan["data"], "DEVELOPMENT": "1",
+        "COMMANDS_PER_MINUTE": "1000000",  # tests and load must not wait for one person's minute
         "DATABASE_URL": f"postgresql://trivet:{own['pg_role']}@127.0.0.1:{ports['postgres']}/trivet",
         "REDIS_URL": f"redis://trivet:{own['redis_user']}@127.0.0.1:{ports['redis']}/0",
         "TELEGRAM_API_URL": plan["telegram_api_url"] or fake + "/telegram",

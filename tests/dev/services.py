@@ -2,6 +2,7 @@
 
 Each function takes the plan (plan.py). Nothing here starts or stops a process but initdb; that is the supervisor's.
 """
+import contextlib
 import hashlib
 import os
 import shutil
@@ -17,7 +18,7 @@ import plan as plans
 
 PG_BIN = "/usr/lib/postgresql/15/bin"
 PYTHON = "/usr/bin/python3"
-DEMO_CHAT = -1001234567890
+DEMO_CHAT = "telegram:-1001234567890"
 SCOPES = ["events", "users", "ledger", "sessions", "link", "promo", "access", "trainings", "tickets"]
 ACL = ("~link:* ~guess:* ~board:* resetchannels -@all +@read +@write +@transaction +@connection +@sortedset +@string -@dangerous")
 
@@ -137,23 +138,34 @@ def database_make(plan):
     connection.close()
 
 
-def demo_load(plan):
-    """One chat that gives activity and one API key of every scope; may be repeated."""
-    connection = postgres_connect(plan, "trivet", superuser=False)
-    with connection, connection.cursor() as cursor:
-        cursor.execute("""INSERT INTO public.chat (platform, chat_id, title, state, changed_at)
-                          VALUES ('telegram', %s, 'The Community', 'registered', now()) ON CONFLICT DO NOTHING""", (DEMO_CHAT,))
-        cursor.execute("""INSERT INTO public.api_key (name, hash, scopes, in_flight, created_at) VALUES ('development', %s, %s, 64, now())
-                          ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, scopes = excluded.scopes, revoked_at = NULL""",
-                       (hashlib.sha256(plan["secrets"]["API_KEY"].encode()).digest(), SCOPES))
-    connection.close()
+def trivet(plan, log, *words):
+    """Runs the operator's command; False when it failed, with its words in the log."""
+    with open(log_path(plan, log), "a") as file:
+        return subprocess.run([program(plan, "trivet"), *words], env=program_environment(plan), cwd=plan["data"], stdin=subprocess.DEVNULL,
+                              stdout=file, stderr=subprocess.STDOUT).returncode == 0
 
 
 def migrate(plan):
-    done = subprocess.run([program(plan, "trivet"), "migrate"], env=program_environment(plan), cwd=plan["data"], stdin=subprocess.DEVNULL,
-                          stdout=open(log_path(plan, "migrate"), "w"), stderr=subprocess.STDOUT)
-    if done.returncode:
+    if not trivet(plan, "migrate", "migrate"):
         raise Failure("`trivet migrate` failed; if a migration file was edited, `make down` starts an empty database", log_path(plan, "migrate"))
+
+
+def demo_load(plan):
+    """One chat that gives activity and one API key of every scope; a stack that comes back keeps what was made of them."""
+    with contextlib.closing(postgres_connect(plan, "trivet", superuser=False)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM public.chat")
+        empty = cursor.fetchone()[0] == 0
+    if empty and not trivet(plan, "demo", "chat", "add", DEMO_CHAT, "--title", "The Community"):
+        raise Failure("`trivet chat add` failed", log_path(plan, "demo"))
+    api_key_make(plan)
+
+
+def api_key_make(plan):
+    """In SQL, for `trivet apikey new` binds a key with scope link to one platform (contract.md 3), and shows a new key each time."""
+    with contextlib.closing(postgres_connect(plan, "trivet", superuser=False)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("""INSERT INTO public.api_key (name, hash, scopes, in_flight, created_at) VALUES ('development', %s, %s, 64, now())
+                          ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, scopes = excluded.scopes, revoked_at = NULL""",
+                       (hashlib.sha256(plan["secrets"]["API_KEY"].encode()).digest(), SCOPES))
 
 
 # ---- Redis -------------------------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ export function dialog(title, body, className = "") {
 	});
 	document.body.append(box);
 	box.showModal();
+	box.querySelector("input, textarea, footer .primary")?.focus();
 	return box;
 }
 

@@ -4,7 +4,7 @@ import { $, h } from "./dom.js";
 import { act, on, state, tell } from "./state.js";
 import { duration, t } from "./strings.js";
 
-const STEPS = [["+1", 60, "minute"], ["+5", 300, "minute"], ["+1", 3600, "hour"], ["+1", 86400, "day"]];
+const STEPS = [["+3", 180, "minute"], ["+1", 3600, "hour"], ["+1", 86400, "day"]];
 
 function pretty(text) {
 	if (!text) {
@@ -27,7 +27,7 @@ function entry(value) {
 	const details = h("details", { class: value.platform },
 		h("summary", {},
 			h("span", { class: "way", title: `${value.platform} ${way}` }, arrow),
-			h("span", { class: "title" }, value.title),
+			h("span", { class: "title", title: value.title }, value.title.replaceAll("{}", "…")),
 			h("span", { class: `status ${tone(value.status)}` }, value.status || "✕"),
 			h("span", { class: "ms" }, value.ms === null ? "" : `${value.ms < 10 ? value.ms.toFixed(1) : Math.round(value.ms)} ms`)));
 	// The raw text is laid out only when somebody looks.
@@ -53,10 +53,10 @@ async function setClock(offset) {
 
 function drawClock() {
 	$("clock").replaceChildren(
-		h("p", {}, h("b", {}, t("clock")), " ", h("output", { class: state.clock ? "ahead" : "" }, state.clock ? t("clock_ahead", duration(state.clock)) : t("clock_now"))),
+		h("p", {}, h("b", {}, t("clock")), h("output", { class: state.clock ? "ahead" : "" }, state.clock ? t("clock_ahead", duration(state.clock)) : t("clock_now")),
+			state.clock ? h("button", { type: "button", class: "chip", onclick: () => setClock(0) }, t("reset")) : null),
 		h("div", { class: "row" },
-			STEPS.map(([sign, seconds, unit]) => h("button", { type: "button", class: "chip", onclick: () => setClock(state.clock + seconds) }, `${sign} ${t(unit)}`)),
-			h("button", { type: "button", class: "chip", disabled: state.clock === 0, onclick: () => setClock(0) }, t("reset"))));
+			STEPS.map(([sign, seconds, unit]) => h("button", { type: "button", class: "chip", onclick: () => setClock(state.clock + seconds) }, `${sign} ${t(unit)}`))));
 }
 
 export function wire() {
