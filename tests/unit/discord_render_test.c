@@ -245,6 +245,12 @@ static void cuts_long_texts(void **state)
 	content = content_of(f, answer(f, &command, LANGUAGE_EN, reply));
 	assert_int_equal(utf_points(content), 1000 + 2);
 	assert_true(str_ends(content, STR("я\n…")));
+	/* The mark that something is missing needs its own room. */
+	reply = says(f, repeated(f, "a", 1999));
+	REPLY_SAY(reply, MSG_PLAIN, TEXT_STR(STR("b")));
+	content = content_of(f, answer(f, &command, LANGUAGE_EN, reply));
+	assert_true(utf_points(content) <= 2000);
+	assert_true(str_ends(content, STR("a…")));
 	/* Backslashes count on Discord. */
 	content = content_of(f, answer(f, &command, LANGUAGE_EN, says(f, repeated(f, "*", 1001))));
 	assert_int_equal(utf_points(content), 500 * 2 + 1);
