@@ -145,7 +145,7 @@ def test_nothing_runs_as_root(stack):
 
 
 def test_only_programs_leave_pid_files_and_each_names_itself(stack):
-    assert set(stack.programs()) <= {*plans.SERVED, plans.WORKER} and "trivet-site" in stack.programs()
+    assert {"trivet-telegram", "trivet-discord", "trivet-site", "trivet-worker"} <= set(stack.programs()) <= {*plans.SERVED, plans.WORKER}
     for program in stack.programs():
         assert os.path.basename(os.readlink(f"/proc/{stack.pid(program)}/exe")) == program
 
@@ -249,7 +249,7 @@ def test_two_stacks_run_side_by_side_and_down_leaves_nothing(stack, another_stac
             psycopg2.connect(other.env["DATABASE_URL"].replace(str(urllib.parse.urlsplit(other.env["DATABASE_URL"]).port),
                                                               str(urllib.parse.urlsplit(stack.env["DATABASE_URL"]).port)))
         seen = " ".join(processes(data_of(other)).values())
-        assert all(name in seen for name in (*plans.SERVED, plans.WORKER, "postgres", "redis-server", "nginx: worker", "fakes.py", "supervisor.py"))
+        assert all(name in seen for name in (*other.programs(), "postgres", "redis-server", "nginx: worker", "fakes.py", "supervisor.py"))
         data = data_of(other)
     finally:
         other.down()
