@@ -75,7 +75,8 @@ enum status fcgi_begin(struct fcgi *fcgi, int fd, int64_t timeout_us)
 
 	const char *role = FCGX_GetParam("FCGI_ROLE", fcgi->request.envp);
 
-	if (role == NULL || strcmp(role, "RESPONDER") != 0) {
+	/* A stream that breaks between two parameters is a success to FCGX_Accept_r, with those that had come (found by fuzzing). */
+	if (FCGX_GetError(fcgi->request.in) != 0 || role == NULL || strcmp(role, "RESPONDER") != 0) {
 		FCGX_Free(&fcgi->request, 1);
 		return INVALID;
 	}
@@ -91,6 +92,10 @@ enum status fcgi_read(struct fcgi *fcgi, char *buffer, size_t size, size_t *ret_
 {
 	size_t len = 0;
 
+	/* FCGX_GetStr would go on behind an error, at whatever it takes for the next record. */
+	if (FCGX_GetError(fcgi->request.in) != 0) {
+		return INVALID;
+	}
 	while (len < size && !fcgi->ended) {
 		size_t wanted = size - len < 1 << 20 ? size - len : 1 << 20;
 		int got = FCGX_GetStr(buffer + len, (int)wanted, fcgi->request.in);

@@ -123,7 +123,7 @@ int web_child_stop(struct web_child *child)
 	return status;
 }
 
-struct fastcgi_answer web_here(const struct route *routes, size_t route_count, const struct fastcgi_bytes *request)
+static struct fastcgi_answer exchange_here(const struct route *routes, size_t route_count, const struct fastcgi_bytes *request, bool cut)
 {
 	struct config config;
 	struct app app;
@@ -140,6 +140,7 @@ struct fastcgi_answer web_here(const struct route *routes, size_t route_count, c
 	assert_int_equal(fcgi_setup(), OK);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_true(fastcgi_send(pair[0], request));
+	assert_true(!cut || shutdown(pair[0], SHUT_WR) == 0);
 	json_bind_arena(room.arena);
 	exchange_run(&room, pair[1]);
 	json_bind_arena(NULL);
@@ -149,6 +150,16 @@ struct fastcgi_answer web_here(const struct route *routes, size_t route_count, c
 	fcgi_free(room.fcgi);
 	limit_table_free(app.limits);
 	return answer;
+}
+
+struct fastcgi_answer web_here(const struct route *routes, size_t route_count, const struct fastcgi_bytes *request)
+{
+	return exchange_here(routes, route_count, request, false);
+}
+
+struct fastcgi_answer web_here_cut(const struct route *routes, size_t route_count, const struct fastcgi_bytes *request)
+{
+	return exchange_here(routes, route_count, request, true);
 }
 
 struct web_marks *web_marks_new(void)

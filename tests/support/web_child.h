@@ -46,6 +46,8 @@ void web_child_clean(struct web_child *child);
  * the request must fit into the socket's buffers). For what needs no process of its own, and for the leak checker.
  */
 struct fastcgi_answer web_here(const struct route *routes, size_t route_count, const struct fastcgi_bytes *request);
+/* The same from a peer that sends no more after it. */
+struct fastcgi_answer web_here_cut(const struct route *routes, size_t route_count, const struct fastcgi_bytes *request);
 
 struct web_marks *web_marks_new(void);
 void web_marks_free(struct web_marks *marks);

@@ -292,6 +292,51 @@ static void missing_parameters_are_refused(void **state)
 	expect(&bytes, 400, "REQUEST_METHOD");
 }
 
+/*
+ * Found by fuzzing: FCGX_Accept_r answered success when the connection ended between two parameters, and the request was served
+ * without those that were missing, which could have been the second of a doubled header.
+ */
+static void cut_parameters_are_no_request(void **state)
+{
+	struct fastcgi_bytes whole = {0};
+
+	(void)state;
+	fastcgi_simple(&whole, "GET", "/get", 0);
+	fastcgi_param(&whole, "HTTP_X_SECRET", "a");
+	fastcgi_param(&whole, "HTTP_X_SECRET", "b");
+	for (size_t len = 0; len <= whole.len; len++) {
+		const struct fastcgi_bytes cut = {.ptr = whole.ptr, .len = len};
+		struct fastcgi_answer answer = web_here_cut(routes, ARRAY_LEN(routes), &cut);
+
+		assert_int_equal(answer.status, 0);
+		assert_true(answer.closed);
+		fastcgi_answer_free(&answer);
+	}
+	fastcgi_free(&whole);
+}
+
+/* The same with a record in the middle that is none: nothing behind it counts. */
+static void broken_records_end_the_request(void **state)
+{
+	struct fastcgi_bytes bytes = {0};
+	struct fastcgi_answer answer;
+
+	(void)state;
+	fastcgi_simple(&bytes, "GET", "/get", 0);
+	fastcgi_add(&bytes, "\0\4\0\1\0\0\0\0", 8);
+	fastcgi_params_end(&bytes);
+	fastcgi_stdin(&bytes, "", 0, true);
+	answer = call(&bytes);
+	assert_int_equal(answer.status, 0);
+	fastcgi_answer_free(&answer);
+	fastcgi_simple(&bytes, "POST", "/post", 4);
+	fastcgi_params_end(&bytes);
+	fastcgi_stdin(&bytes, "ab", 2, false);
+	fastcgi_record(&bytes, FASTCGI_STDOUT, "", 0);
+	fastcgi_stdin(&bytes, "cd", 2, true);
+	expect(&bytes, 400, "Content-Length");
+}
+
 static void other_roles_are_not_served(void **state)
 {
 	struct fastcgi_bytes bytes = {0};
@@ -466,6 +511,8 @@ int main(void)
 		cmocka_unit_test(paths_are_clean_text),
 		cmocka_unit_test(the_raw_uri_is_not_looked_at),
 		cmocka_unit_test(missing_parameters_are_refused),
+		cmocka_unit_test(cut_parameters_are_no_request),
+		cmocka_unit_test(broken_records_end_the_request),
 		cmocka_unit_test(other_roles_are_not_served),
 		cmocka_unit_test(deadlines_count_from_nginx),
 		cmocka_unit_test(without_a_time_deadlines_count_from_now),
