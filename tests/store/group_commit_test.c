@@ -84,6 +84,7 @@ struct worker {
 	int rows;
 	int poison_every; /* 0: never */
 	int64_t patience_ms;
+	bool repeat; /* like a platform that was told 503 */
 	int results[STATUS_COUNT];
 	int unexpected;
 };
@@ -97,6 +98,11 @@ static void *work(void *arg)
 		snprintf(key, sizeof(key), "%s:%d:%d", poisoned ? "bad" : "good", worker->number, i);
 		enum status status = append(worker->group, key, poisoned ? (i % 2 == 0 ? "-1" : "x") : "1", "n", in_ms(worker->patience_ms));
 		worker->results[status]++;
+		for (int again = 0; worker->repeat && status == UNAVAILABLE && again < 1000; again++) {
+			usleep(10 * 1000);
+			status = append(worker->group, key, "1", "n", in_ms(worker->patience_ms));
+			worker->results[status]++;
+		}
 		worker->unexpected += status != (poisoned ? INVALID : OK);
 	}
 	return NULL;
@@ -255,32 +261,28 @@ static void a_killed_connection_leaves_the_outcome_unknown_and_the_next_works(vo
 	assert_int_equal(append(fixture->group, "after", "1", NULL, in_ms(2000)), OK);
 }
 
-static void connections_killed_under_load_lose_no_confirmed_row(void **state)
+static void connections_killed_under_load_lose_and_double_nothing(void **state)
 {
 	struct fixture *fixture = *state;
-	struct worker total = {.group = fixture->group, .rows = 100, .patience_ms = 10000};
 	struct worker workers[16];
 	pthread_t threads[16];
 	for (int i = 0; i < 16; i++) {
-		workers[i] = total;
-		workers[i].number = i;
+		workers[i] = (struct worker){.group = fixture->group, .number = i, .rows = 100, .patience_ms = 10000, .repeat = true};
 		pthread_create(&threads[i], NULL, work, &workers[i]);
 	}
 	for (int i = 0; i < 5; i++) {
-		usleep(10 * 1000);
+		usleep(30 * 1000);
 		testdb_exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'group_commit_test'");
 	}
-	int confirmed = 0;
 	int unknown = 0;
 	for (int i = 0; i < 16; i++) {
 		pthread_join(threads[i], NULL);
-		confirmed += workers[i].results[OK];
+		assert_int_equal(workers[i].unexpected, 0);
 		unknown += workers[i].results[UNAVAILABLE];
 	}
-	assert_int_equal(confirmed + unknown, 16 * 100);
-	int64_t stored = testdb_i64("SELECT count(*) FROM public.appended");
-	print_message("%d confirmed, %d unknown, %d stored\n", confirmed, unknown, (int)stored);
-	assert_in_range(stored, confirmed, confirmed + unknown);
+	print_message("%d calls were told that the outcome is unknown\n", unknown);
+	assert_true(unknown > 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.appended"), 16 * 100);
 }
 
 static void a_changed_table_is_run_once_more(void **state)
@@ -313,7 +315,7 @@ int main(void)
 		TEST(a_caller_leaves_at_its_deadline),
 		TEST(a_batch_that_everybody_left_is_dropped),
 		TEST(a_killed_connection_leaves_the_outcome_unknown_and_the_next_works),
-		TEST(connections_killed_under_load_lose_no_confirmed_row),
+		TEST(connections_killed_under_load_lose_and_double_nothing),
 		TEST(a_changed_table_is_run_once_more),
 	};
 	return cmocka_run_group_tests(tests, group_setup, testdb_teardown);
