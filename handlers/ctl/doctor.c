@@ -179,7 +179,12 @@ static void check_discord_commands(struct doctor *doctor)
 static void check_discord(struct doctor *doctor)
 {
 	const struct config *config = doctor->ctl->app->config;
+	static const unsigned char none[sizeof config->discord_public_key] = {0};
 	bool key = crypto_ed25519_key_ok(config->discord_public_key);
+	if (memcmp(config->discord_public_key, none, sizeof none) == 0 && config->discord_application_id == 0 && str_empty(config->discord_bot_token.bytes)) {
+		tell(doctor, STR("discord"), VERDICT_WARNING, STR("DISCORD_APPLICATION_ID is not set: no Discord application is configured"));
+		return;
+	}
 	tell(doctor, STR("discord key"), key ? VERDICT_OK : VERDICT_WRONG,
 	     key ? STR("well formed") : STR("DISCORD_PUBLIC_KEY is missing or no public key: copy it from the application's page, General Information"));
 	if (str_empty(config->discord_bot_token.bytes)) {
@@ -188,8 +193,9 @@ static void check_discord(struct doctor *doctor)
 	}
 	struct ctl_answer answer = ctl_discord(doctor->ctl, "GET", STR("/users/@me"), STR_ABSENT);
 	bool ok = answer.status == HTTP_OK;
+	const char *remedy = answer.answered ? ": reset it on the application's page, Bot" : "";
 	tell(doctor, STR("discord token"), ok ? VERDICT_OK : VERDICT_WRONG,
-	     ok ? STR("accepted") : str_printf(doctor->ctl->ctx.arena, STR_FMT ": reset it on the application's page, Bot", STR_ARG(answer.words)));
+	     ok ? STR("accepted") : str_printf(doctor->ctl->ctx.arena, STR_FMT "%s", STR_ARG(answer.words), remedy));
 	if (ok && config->discord_application_id != 0) {
 		check_discord_commands(doctor);
 	}

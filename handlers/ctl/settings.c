@@ -23,10 +23,25 @@ static enum ctl_exit print_document(struct ctl *ctl, struct str form)
 	return str_present(text) ? CTL_DONE : ctl_fail(ctl, "out of memory");
 }
 
-/* `KEY=value` lines as an object for --json. */
+/* Takes "  # source" off the end of a line; absent when there is none. */
+static struct str take_source(struct str *value)
+{
+	struct str mark = STR("  # ");
+	for (size_t at = value->len; at-- > 0;) {
+		if (str_starts(str_cut(*value, at, mark.len), mark)) {
+			struct str source = str_cut(*value, at + mark.len, value->len);
+			*value = str_cut(*value, 0, at);
+			return source;
+		}
+	}
+	return STR_ABSENT;
+}
+
+/* `KEY=value  # source` lines as a list for --json. */
 static enum ctl_exit print_settings(struct ctl *ctl, struct str lines)
 {
-	struct json *object = json_object();
+	static const char *const columns[] = {"key", "value", "source", NULL};
+	struct json *array = json_array();
 	if (!ctl->json) {
 		ctl_print(lines);
 		return CTL_DONE;
@@ -34,12 +49,14 @@ static enum ctl_exit print_settings(struct ctl *ctl, struct str lines)
 	while (str_present(lines)) {
 		struct str value = str_split(&lines, '\n');
 		struct str key = str_split(&value, '=');
-		const char *name = str_z(ctl->ctx.arena, key);
-		if (key.len > 0 && name != NULL && str_present(value)) {
-			object = json_set_str(object, name, value);
+		if (key.len > 0 && str_present(value)) {
+			struct json *row = json_set_str(json_object(), "key", key);
+			struct str source = take_source(&value);
+			row = json_set_str(row, "value", value);
+			array = json_append(array, json_set_str(row, "source", source));
 		}
 	}
-	return ctl_object(ctl, object);
+	return ctl_list(ctl, columns, array);
 }
 
 enum ctl_exit run_config(struct ctl *ctl)

@@ -490,16 +490,17 @@ static void settle(struct sender *sender)
 
 static void sweep(struct sender *sender)
 {
-	struct ctx ctx = turn_ctx(sender);
 	int64_t mono = clock_monotonic_us();
 	bool deep = mono >= sender->deep_sweep_at;
 	sender->sweep_at = mono + SWEEP_US;
 	if (deep) {
 		sender->deep_sweep_at = mono + DEEP_SWEEP_US;
 		for (size_t i = 0; i < sender->bot_count; i++) {
-			sender->bots[i].recover = sender->bots[i].held;
+			struct bot *bot = &sender->bots[i];
+			bot->recover = bot->held && !recover(sender, bot, OUTBOX_PENDING);
 		}
 	}
+	struct ctx ctx = turn_ctx(sender);
 	(void)worked(sender, "dropping what expired", delivery_sweep(&ctx, deep));
 }
 

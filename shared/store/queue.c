@@ -168,7 +168,11 @@ enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct o
 	pg_add_str(&params, wish->owner);
 	pg_add_time(&params, wish->wall_now);
 	pg_add_time(&params, tx->ctx->now);
-	enum status status = tx_query(tx, SQL_OUTBOX_CLAIM, &params, &rows);
+	struct pg_params none = tx_params(tx);
+	enum status status = tx_query(tx, SQL_OUTBOX_CLAIM_FRESH, &none, NULL);
+	if (status == OK) {
+		status = tx_query(tx, SQL_OUTBOX_CLAIM, &params, &rows);
+	}
 	if (status != OK) {
 		return status;
 	}

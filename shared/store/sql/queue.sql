@@ -33,19 +33,25 @@ DELETE FROM public.sender_lease WHERE platform = $1::public.platform AND owner =
 UPDATE public.outbox SET status = $4::public.outbox_status
 WHERE platform = $1::public.platform AND bot = $2 AND status = 'processing' AND id <> ALL ($3::bigint[]);
 
+-- A queue is empty one minute and full the next: a plan kept from the one is ruinous in the other, so the claim is planned each time.
+-- name: outbox_claim_fresh
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true);
+
 -- The rows to be sent now, marked as being in work: per bot of $2 as many as $3 says, urgent ones first; of one recipient only the first,
--- and none while another of his is in work, but urgent ones only wait for urgent ones. What was scheduled for later does not hold up what comes after it; what was tried and
--- waits does. $4 and $5 are recipients that must wait, with their bots. $6 false: only those whose direct channel is known.
--- $7 owner, $8 real time, $9 our time.
+-- and none while another of his is in work, but urgent ones only wait for urgent ones. What was scheduled for later does not hold up what
+-- comes after it; what was tried and waits does. $4 and $5 are recipients that must wait, with their bots. $6 false: only those whose
+-- direct channel is known. $7 owner, $8 real time, $9 our time.
+-- "(SELECT 1 .. LIMIT 1) IS NULL" and not NOT EXISTS: it stays a look-up per row by outbox_recipient, and never becomes a join of all rows
+-- with all rows.
 -- name: outbox_claim
 WITH bot AS (
     SELECT b.bot, b.room
     FROM unnest($2::text[], $3::bigint[]) AS b(bot, room)
     JOIN public.sender_lease l ON l.platform = $1::public.platform AND l.bot = b.bot AND l.owner = $7::uuid AND l.expires_at > $8::timestamptz
-), held AS (
+), held AS MATERIALIZED (
     SELECT h.bot, h.recipient FROM unnest($4::text[], $5::bigint[]) AS h(bot, recipient)
-), pick AS (
-    SELECT p.id, p.status, p.urgent
+), pick AS MATERIALIZED (
+    SELECT p.id, p.status
     FROM bot
     CROSS JOIN LATERAL (
         (SELECT o.id, o.status, o.urgent, o.due_at
@@ -53,28 +59,26 @@ WITH bot AS (
          WHERE o.platform = $1::public.platform AND o.bot = bot.bot AND o.urgent AND o.due_at <= $9::timestamptz
            AND o.status IN ('pending', 'processing', 'uncertain') AND o.status <> 'processing'
            AND NOT EXISTS (SELECT 1 FROM held WHERE held.bot = o.bot AND held.recipient = o.recipient)
-           AND NOT EXISTS (
-               SELECT 1 FROM public.outbox e
-               WHERE e.platform = $1::public.platform AND e.bot = bot.bot AND e.recipient = o.recipient AND e.id <> o.id
-                 AND e.status IN ('pending', 'processing', 'uncertain')
-                 AND e.urgent
-                 AND (e.status = 'processing' OR (e.id < o.id AND (e.due_at <= $9::timestamptz OR e.error IS NOT NULL))))
+           AND (SELECT 1 FROM public.outbox e
+                WHERE e.platform = $1::public.platform AND e.bot = o.bot AND e.recipient = o.recipient AND e.id <> o.id
+                  AND e.status IN ('pending', 'processing', 'uncertain') AND e.urgent
+                  AND (e.status = 'processing' OR (e.id < o.id AND (e.due_at <= $9::timestamptz OR e.error IS NOT NULL)))
+                LIMIT 1) IS NULL
          ORDER BY o.due_at, o.id
          LIMIT bot.room)
         UNION ALL
         (SELECT o.id, o.status, o.urgent, o.due_at
          FROM public.outbox o
-         LEFT JOIN public.identity i ON i.platform = $1::public.platform AND i.platform_id = o.recipient
-         LEFT JOIN public.identity_reach r ON r.identity_id = i.id AND r.bot = o.bot
          WHERE o.platform = $1::public.platform AND o.bot = bot.bot AND NOT o.urgent AND o.due_at <= $9::timestamptz
            AND o.status IN ('pending', 'processing', 'uncertain') AND o.status <> 'processing'
-           AND ($6::boolean OR r.channel_id IS NOT NULL)
            AND NOT EXISTS (SELECT 1 FROM held WHERE held.bot = o.bot AND held.recipient = o.recipient)
-           AND NOT EXISTS (
-               SELECT 1 FROM public.outbox e
-               WHERE e.platform = $1::public.platform AND e.bot = bot.bot AND e.recipient = o.recipient AND e.id <> o.id
-                 AND e.status IN ('pending', 'processing', 'uncertain')
-                 AND (e.status = 'processing' OR (e.due_at <= $9::timestamptz AND (e.urgent OR e.id < o.id)) OR (e.error IS NOT NULL AND e.id < o.id)))
+           AND (SELECT 1 FROM public.outbox e
+                WHERE e.platform = $1::public.platform AND e.bot = o.bot AND e.recipient = o.recipient AND e.id <> o.id
+                  AND e.status IN ('pending', 'processing', 'uncertain')
+                  AND (e.status = 'processing' OR (e.due_at <= $9::timestamptz AND (e.urgent OR e.id < o.id)) OR (e.error IS NOT NULL AND e.id < o.id))
+                LIMIT 1) IS NULL
+           AND ($6::boolean OR (SELECT r.channel_id FROM public.identity i JOIN public.identity_reach r ON r.identity_id = i.id AND r.bot = o.bot
+                                WHERE i.platform = $1::public.platform AND i.platform_id = o.recipient) IS NOT NULL)
          ORDER BY o.due_at, o.id
          LIMIT bot.room)
         ORDER BY 3 DESC, 4, 1
