@@ -118,7 +118,7 @@ static struct str render(struct arena *arena, enum language language, const stru
 
 /* SIZE_MAX when it cannot be rendered at all: that never fits either. */
 static size_t length(struct arena *arena, enum language language, const struct reply *reply, const struct text_style *style,
-                     struct platform_limit limit)
+	struct platform_limit limit)
 {
 	struct str text = render(arena, language, reply, limit.unit == PLATFORM_UNITS16 ? &text_plain : style);
 
@@ -130,7 +130,7 @@ static size_t length(struct arena *arena, enum language language, const struct r
 
 /* How many whole lines fit together with the mark that something is missing. Each line is measured once. */
 static size_t lines_that_fit(struct arena *arena, enum language language, const struct reply *reply, const struct text_style *style,
-                             struct platform_limit limit)
+	struct platform_limit limit)
 {
 	struct reply one = *reply;
 	size_t used = 0;
@@ -150,7 +150,7 @@ static size_t lines_that_fit(struct arena *arena, enum language language, const 
 
 /* The first line alone, its foreign words halved until it fits; the template itself always does. */
 static struct str cut_words(struct arena *arena, enum language language, const struct reply *reply, const struct text_style *style,
-                            struct platform_limit limit)
+	struct platform_limit limit)
 {
 	struct reply one = *reply;
 
@@ -159,10 +159,10 @@ static struct str cut_words(struct arena *arena, enum language language, const s
 		struct reply_line *line = &one.lines[0];
 
 		for (size_t i = 0; i < line->arg_count; i++) {
-			struct str *words = &line->args[i].string;
-			struct str clipped = utf_clip_points(reply->lines[0].args[i].string, cap);
+			struct str whole = reply->lines[0].args[i].string;
+			struct str clipped = utf_clip_points(whole, cap);
 
-			*words = clipped.len < reply->lines[0].args[i].string.len ? str_printf(arena, STR_FMT ELLIPSIS, STR_ARG(clipped)) : clipped;
+			line->args[i].string = clipped.len < whole.len ? str_printf(arena, STR_FMT ELLIPSIS, STR_ARG(clipped)) : whole;
 		}
 		if (length(arena, language, &one, style, limit) <= limit.max) {
 			break;
@@ -172,7 +172,7 @@ static struct str cut_words(struct arena *arena, enum language language, const s
 }
 
 struct str platform_text(struct arena *arena, enum language language, const struct reply *reply, const struct text_style *style,
-                         struct platform_limit limit)
+	struct platform_limit limit)
 {
 	struct reply shorter;
 	struct str text;
@@ -215,11 +215,11 @@ static struct str fill_secret(struct arena *arena, const struct reply *reply, co
 		return button->target;
 	}
 	return str_printf(arena, STR_FMT STR_FMT STR_FMT, STR_ARG(str_cut(before, 0, at)), STR_ARG(reply->secrets[button->secret_index]),
-	                  STR_ARG(str_cut(before, at + secret_place.len, before.len)));
+		STR_ARG(str_cut(before, at + secret_place.len, before.len)));
 }
 
 struct str platform_button_url(struct arena *arena, const struct config *config, const struct reply *reply,
-                               const struct reply_button *button)
+	const struct reply_button *button)
 {
 	struct str target = fill_secret(arena, reply, button);
 

@@ -54,7 +54,7 @@ int64_t platform_wait_us(struct str seconds);
 enum platform_unit {
 	PLATFORM_UNIT_UNSET = 0,
 	PLATFORM_UNITS16, /* UTF-16 units of the text without its markup: Telegram, "after entities parsing" */
-	PLATFORM_POINTS,  /* code points of the text with its markup: Discord */
+	PLATFORM_POINTS, /* code points of the text with its markup: Discord */
 	PLATFORM_UNIT_COUNT
 };
 
@@ -73,7 +73,7 @@ bool platform_says(const struct reply *reply);
  * cut instead. Absent when the arena failed.
  */
 struct str platform_text(struct arena *arena, enum language language, const struct reply *reply, const struct text_style *style,
-                         struct platform_limit limit);
+	struct platform_limit limit);
 
 /* platform_label - a message without arguments as plain text of at most max_points. */
 struct str platform_label(struct arena *arena, enum language language, enum message message, size_t max_points);
@@ -84,7 +84,7 @@ struct str platform_label(struct arena *arena, enum language language, enum mess
  * Absent when the button is an action, when its secret is gone (expired, wiped) or when there is no WEBAPP_URL: such a button is left out.
  */
 struct str platform_button_url(struct arena *arena, const struct config *config, const struct reply *reply,
-                               const struct reply_button *button);
+	const struct reply_button *button);
 
 /* Sending */
 

@@ -5,7 +5,9 @@
 #define ID "\"id\":\"175928847299117063\""
 #define HEAD ID ",\"application_id\":\"845027738276462632\",\"token\":\"tok_en-1\",\"version\":1"
 #define USER "{\"id\":\"53908232506183680\",\"username\":\"mason.x\",\"global_name\":\"Mason\",\"avatar\":null,\"discriminator\":\"0\"}"
-#define GUILD "\"guild_id\":\"290926798626357999\",\"channel_id\":\"645027906669510667\",\"context\":0,\"locale\":\"ru\",\"member\":{\"user\":" USER "}"
+#define GUILD \
+	"\"guild_id\":\"290926798626357999\",\"channel_id\":\"645027906669510667\",\"context\":0,\"locale\":\"ru\"," \
+	"\"member\":{\"user\":" USER "}"
 #define DIRECT "\"channel_id\":\"645027906669510667\",\"context\":1,\"locale\":\"en-GB\",\"user\":" USER
 
 static enum status try_body(struct fixture *f, const char *body, struct update *ret_update)
@@ -27,14 +29,19 @@ static struct update read_body(struct fixture *f, const char *body)
 static void reads_a_ping(void **state)
 {
 	assert_int_equal(read_body(*state, "{\"type\":1}").kind, UPDATE_PING);
-	assert_int_equal(read_body(*state, "{\"type\":1," HEAD ",\"entitlements\":[],\"user\":{\"id\":\"643945264868098049\"}}").kind, UPDATE_PING);
+	assert_int_equal(read_body(*state, "{\"type\":1," HEAD ",\"entitlements\":[],"
+					   "\"user\":{\"id\":\"643945264868098049\"}}")
+				 .kind,
+		UPDATE_PING);
 }
 
 static void reads_a_command_whole(void **state)
 {
-	struct update u = read_body(*state, "{\"type\":2," HEAD "," GUILD ",\"data\":{\"id\":\"1\",\"name\":\"Code\",\"type\":1,\"options\":["
-	                                    "{\"name\":\"code\",\"type\":3,\"value\":\"ABC 234\"},{\"name\":\"n\",\"type\":\"4\",\"value\":-5},"
-	                                    "{\"name\":\"b\",\"type\":5,\"value\":true},{\"name\":\"r\",\"type\":10,\"value\":1.5}]}}");
+	struct update u = read_body(*state, "{\"type\":2," HEAD "," GUILD ",\"data\":{\"id\":\"1\",\"name\":\"Code\",\"type\":1,"
+					    "\"options\":["
+					    "{\"name\":\"code\",\"type\":3,\"value\":\"ABC 234\"},{\"name\":\"n\",\"type\":\"4\","
+					    "\"value\":-5},"
+					    "{\"name\":\"b\",\"type\":5,\"value\":true},{\"name\":\"r\",\"type\":10,\"value\":1.5}]}}");
 
 	assert_int_equal(u.kind, UPDATE_COMMAND);
 	assert_int_equal(u.place, PLACE_GROUP);
@@ -65,10 +72,14 @@ static void tells_private_from_open_places(void **state)
 	assert_int_equal(read_body(*state, PLACED("\"user\":" USER)).place, PLACE_PRIVATE);
 	assert_int_equal(read_body(*state, PLACED("\"guild_id\":\"5\",\"member\":{\"user\":" USER "}")).place, PLACE_GROUP);
 	/* On a message that only the person sees, nobody reads along. */
-	assert_int_equal(read_body(*state, "{\"type\":3," HEAD "," GUILD ",\"message\":{\"id\":\"5\",\"flags\":64},\"data\":{\"custom_id\":\"x\"}}").place,
-	                 PLACE_PRIVATE);
-	assert_int_equal(read_body(*state, "{\"type\":3," HEAD "," GUILD ",\"message\":{\"id\":\"5\",\"flags\":4},\"data\":{\"custom_id\":\"x\"}}").place,
-	                 PLACE_GROUP);
+	assert_int_equal(read_body(*state, "{\"type\":3," HEAD "," GUILD ",\"message\":{\"id\":\"5\",\"flags\":64},"
+					   "\"data\":{\"custom_id\":\"x\"}}")
+				 .place,
+		PLACE_PRIVATE);
+	assert_int_equal(read_body(*state, "{\"type\":3," HEAD "," GUILD ",\"message\":{\"id\":\"5\",\"flags\":4},"
+					   "\"data\":{\"custom_id\":\"x\"}}")
+				 .place,
+		PLACE_GROUP);
 }
 
 static void ignores_bots_and_commands_that_are_not_typed(void **state)
@@ -90,16 +101,17 @@ static void ignores_bots_and_commands_that_are_not_typed(void **state)
 
 static void reads_buttons_forms_and_completions(void **state)
 {
-	struct update u = read_body(*state, "{\"type\":3," HEAD "," GUILD ",\"message\":{\"id\":\"99\"},\"data\":{\"custom_id\":\"undo:5\",\"component_type\":2}}");
+	struct update u = read_body(*state, "{\"type\":3," HEAD "," GUILD ",\"message\":{\"id\":\"99\"},"
+					    "\"data\":{\"custom_id\":\"undo:5\",\"component_type\":2}}");
 
 	assert_int_equal(u.kind, UPDATE_BUTTON);
 	assert_str(u.action, "undo:5");
 	assert_int_equal(u.message_id, 99);
 
 	u = read_body(*state, "{\"type\":5," HEAD "," DIRECT ",\"data\":{\"custom_id\":\"ticket:new\",\"components\":["
-	                      "{\"type\":18,\"id\":1,\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"text\",\"value\":\"help\\nme\"}},"
-	                      "{\"type\":\"1\",\"components\":[{\"type\":\"4\",\"custom_id\":\"old\",\"value\":\"\"}]},"
-	                      "{\"type\":18,\"component\":{\"type\":3,\"custom_id\":\"pick\",\"values\":[\"a\"]}},{\"type\":10}]}}");
+			      "{\"type\":18,\"id\":1,\"component\":{\"type\":4,\"id\":2,\"custom_id\":\"text\",\"value\":\"help\\nme\"}},"
+			      "{\"type\":\"1\",\"components\":[{\"type\":\"4\",\"custom_id\":\"old\",\"value\":\"\"}]},"
+			      "{\"type\":18,\"component\":{\"type\":3,\"custom_id\":\"pick\",\"values\":[\"a\"]}},{\"type\":10}]}}");
 	assert_int_equal(u.kind, UPDATE_FORM);
 	assert_str(u.action, "ticket:new");
 	assert_int_equal(u.message_id, 0);
@@ -107,13 +119,15 @@ static void reads_buttons_forms_and_completions(void **state)
 	assert_str(update_option_value(&u, STR("text")), "help\nme");
 	assert_str(update_option_value(&u, STR("old")), "");
 
-	u = read_body(*state, "{\"type\":4," HEAD "," DIRECT ",\"data\":{\"name\":\"top\",\"options\":[{\"name\":\"board\",\"type\":3,\"value\":\"we\",\"focused\":true}]}}");
+	u = read_body(*state, "{\"type\":4," HEAD "," DIRECT ",\"data\":{\"name\":\"top\",\"options\":[{\"name\":\"board\",\"type\":3,"
+			      "\"value\":\"we\",\"focused\":true}]}}");
 	assert_int_equal(u.kind, UPDATE_AUTOCOMPLETE);
 	assert_str(u.command, "top");
 	assert_true(u.options[0].focused);
 
 	/* Longer than anything that we write: not ours. */
-	u = read_body(*state, "{\"type\":3," HEAD "," DIRECT ",\"data\":{\"custom_id\":\"12345678901234567890123456789012345678901234567890123456789012345\"}}");
+	u = read_body(*state, "{\"type\":3," HEAD "," DIRECT ","
+			      "\"data\":{\"custom_id\":\"12345678901234567890123456789012345678901234567890123456789012345\"}}");
 	assert_int_equal(u.kind, UPDATE_BUTTON);
 	assert_false(str_present(u.action));
 }
@@ -136,8 +150,10 @@ static void refuses_what_cannot_be_read(void **state)
 		"{\"type\":2," ID ",\"token\":\"t\"," DIRECT ",\"data\":{\"name\":\"top\"}}",
 		"{\"type\":2," ID ",\"application_id\":\"845027738276462632\"," DIRECT ",\"data\":{\"name\":\"top\"}}",
 		"{\"type\":2," ID ",\"application_id\":\"845027738276462632\",\"token\":\"\"," DIRECT ",\"data\":{\"name\":\"top\"}}",
-		"{\"type\":2,\"id\":\"-5\",\"application_id\":\"845027738276462632\",\"token\":\"t\"," DIRECT ",\"data\":{\"name\":\"top\"}}",
-		"{\"type\":2,\"id\":\"9223372036854775808\",\"application_id\":\"845027738276462632\",\"token\":\"t\"," DIRECT ",\"data\":{\"name\":\"top\"}}",
+		"{\"type\":2,\"id\":\"-5\",\"application_id\":\"845027738276462632\",\"token\":\"t\"," DIRECT ","
+		"\"data\":{\"name\":\"top\"}}",
+		"{\"type\":2,\"id\":\"9223372036854775808\",\"application_id\":\"845027738276462632\",\"token\":\"t\"," DIRECT ","
+		"\"data\":{\"name\":\"top\"}}",
 		"{\"type\":2," HEAD ",\"data\":{\"name\":\"top\"}}",
 		"{\"type\":2," HEAD ",\"user\":{\"id\":53908232506183680},\"data\":{\"name\":\"top\"}}",
 		"{\"type\":2," HEAD ",\"user\":{\"id\":\"0\"},\"data\":{\"name\":\"top\"}}",
@@ -146,8 +162,10 @@ static void refuses_what_cannot_be_read(void **state)
 		"{\"type\":2," HEAD "," DIRECT ",\"data\":{\"name\":\"top\",\"type\":[]}}",
 		"{\"type\":2," HEAD "," DIRECT ",\"data\":{\"name\":\"top\",\"options\":[{\"name\":\"sub\",\"type\":1,\"options\":[]}]}}",
 		"{\"type\":2," HEAD "," DIRECT ",\"data\":{\"name\":\"top\",\"options\":[{\"type\":3,\"value\":\"x\"}]}}",
-		"{\"type\":2," HEAD "," DIRECT ",\"data\":{\"name\":\"top\",\"options\":[{\"name\":\"a\",\"value\":1},{\"name\":\"b\",\"value\":1},{\"name\":\"c\","
-		"\"value\":1},{\"name\":\"d\",\"value\":1},{\"name\":\"e\",\"value\":1},{\"name\":\"f\",\"value\":1},{\"name\":\"g\",\"value\":1},{\"name\":\"h\","
+		"{\"type\":2," HEAD "," DIRECT ",\"data\":{\"name\":\"top\",\"options\":[{\"name\":\"a\",\"value\":1},{\"name\":\"b\","
+		"\"value\":1},{\"name\":\"c\","
+		"\"value\":1},{\"name\":\"d\",\"value\":1},{\"name\":\"e\",\"value\":1},{\"name\":\"f\",\"value\":1},{\"name\":\"g\","
+		"\"value\":1},{\"name\":\"h\","
 		"\"value\":1},{\"name\":\"i\",\"value\":1}]}}",
 		"{\"type\":2," HEAD ",\"channel_id\":\"x\",\"user\":" USER ",\"data\":{\"name\":\"top\"}}",
 		"{\"type\":3," HEAD "," DIRECT ",\"data\":{}}",
@@ -167,8 +185,9 @@ static void refuses_what_cannot_be_read(void **state)
 
 static void distrusts_names(void **state)
 {
-	struct update u = read_body(*state, "{\"type\":2," HEAD ",\"locale\":\"ru'\",\"user\":{\"id\":\"5\",\"username\":\"a b@\\u202e\",\"global_name\":\"\\u200b\"},"
-	                                    "\"data\":{\"name\":\"top\"}}");
+	struct update u = read_body(*state, "{\"type\":2," HEAD ",\"locale\":\"ru'\",\"user\":{\"id\":\"5\",\"username\":\"a b@\\u202e\","
+					    "\"global_name\":\"\\u200b\"},"
+					    "\"data\":{\"name\":\"top\"}}");
 
 	assert_false(str_present(u.actor.username));
 	assert_str(u.actor.name, "a b@");
@@ -182,7 +201,10 @@ static void says_when_the_arena_is_too_small(void **state)
 	struct update u;
 
 	json_bind_arena(small);
-	assert_int_equal(discord_ops.read(small, &f->config, STR("discord"), STR("{\"type\":2," HEAD "," GUILD ",\"data\":{\"name\":\"top\"}}"), &u), TOO_LARGE);
+	assert_int_equal(discord_ops.read(small, &f->config, STR("discord"), STR("{\"type\":2," HEAD "," GUILD ","
+										 "\"data\":{\"name\":\"top\"}}"),
+				 &u),
+		TOO_LARGE);
 	json_bind_arena(f->arena);
 	arena_free(small);
 }
@@ -191,11 +213,16 @@ static void reads_events(void **state)
 {
 	struct fixture *f = *state;
 	struct update u;
-#define EVENT(type, data) "{\"version\":1,\"application_id\":\"5\",\"type\":1,\"event\":{\"type\":\"" type "\",\"timestamp\":\"2024-10-18T14:42:53.064834\",\"data\":" data "}}"
+#define EVENT(type, data) \
+	"{\"version\":1,\"application_id\":\"5\",\"type\":1,\"event\":{\"type\":\"" type "\"," \
+	"\"timestamp\":\"2024-10-18T14:42:53.064834\",\"data\":" data "}}"
 
 	assert_int_equal(discord_read_event(f->arena, STR("{\"version\":1,\"application_id\":\"5\",\"type\":0}"), &u), OK);
 	assert_int_equal(u.kind, UPDATE_PING);
-	assert_int_equal(discord_read_event(f->arena, STR(EVENT("APPLICATION_AUTHORIZED", "{\"integration_type\":1,\"scopes\":[],\"user\":" USER "}")), &u), OK);
+	assert_int_equal(discord_read_event(f->arena, STR(EVENT("APPLICATION_AUTHORIZED", "{\"integration_type\":1,\"scopes\":[],"
+											  "\"user\":" USER "}")),
+				 &u),
+		OK);
 	assert_int_equal(u.kind, UPDATE_REACHABLE);
 	assert_str(u.key, "discord:event:APPLICATION_AUTHORIZED:53908232506183680:2024-10-18T14:42:53.064834");
 	assert_int_equal(u.sent_at, INT64_C(1729262573064834));
@@ -290,7 +317,17 @@ static void verifies_signatures(void **state)
 static void refuses_malformed_proofs(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const timestamps[] = {"", "now", "1763644000.0", "+1763644000", " 1763644000", "-1", "01763644000", "176364400000000000000", "9223372036854775807"};
+	static const char *const timestamps[] = {
+		"",
+		"now",
+		"1763644000.0",
+		"+1763644000",
+		" 1763644000",
+		"-1",
+		"01763644000",
+		"176364400000000000000",
+		"9223372036854775807",
+	};
 	struct proof p;
 
 	for (size_t i = 0; i < ARRAY_LEN(timestamps); i++) {

@@ -68,9 +68,11 @@ static void renders_a_profile_in_both_languages(void **state)
 	struct fixture *f = *state;
 
 	assert_body(f, answer(f, &command, LANGUAGE_RU, profile(f)),
-	            "{\"type\":4,\"data\":{\"content\":\"**\\\\_Ann\\\\_ \\\\@everyone**\\nРанг: **F II**\\n\\nБаланс: **22** монеты\"," BARE "}}");
+		"{\"type\":4,\"data\":{\"content\":\"**\\\\_Ann\\\\_ \\\\@everyone**\\nРанг: **F II**\\n\\nБаланс: **22** монеты\","
+		"" BARE "}}");
 	assert_body(f, answer(f, &command, LANGUAGE_EN, profile(f)),
-	            "{\"type\":4,\"data\":{\"content\":\"**\\\\_Ann\\\\_ \\\\@everyone**\\nRank: **F II**\\n\\nBalance: **22** coins\"," BARE "}}");
+		"{\"type\":4,\"data\":{\"content\":\"**\\\\_Ann\\\\_ \\\\@everyone**\\nRank: **F II**\\n\\nBalance: **22** coins\","
+		"" BARE "}}");
 }
 
 static void renders_a_code_for_its_owner_only(void **state)
@@ -83,8 +85,9 @@ static void renders_a_code_for_its_owner_only(void **state)
 	REPLY_SAY(reply, MSG_CODE_SHOW, TEXT_SECRET(secret));
 	reply_link(reply, MSG_CODE_DEEP_LINK, STR("https://t.me/TrivetBot?start=link_{secret}"), secret);
 	assert_body(f, answer(f, &command, LANGUAGE_EN, reply),
-	            "{\"type\":4,\"data\":{\"content\":\"`ABC234`\",\"flags\":64," NOBODY ",\"components\":[{\"type\":1,\"components\":[{\"type\":2,\"style\":5,"
-	            "\"label\":\"Link Telegram\",\"url\":\"https://t.me/TrivetBot?start=link_ABC234\"}]}]}}");
+		"{\"type\":4,\"data\":{\"content\":\"`ABC234`\",\"flags\":64," NOBODY ",\"components\":[{\"type\":1,"
+		"\"components\":[{\"type\":2,\"style\":5,"
+		"\"label\":\"Link Telegram\",\"url\":\"https://t.me/TrivetBot?start=link_ABC234\"}]}]}}");
 	reply->secret_count = 0;
 	assert_body(f, answer(f, &command, LANGUAGE_EN, reply), "{\"type\":4,\"data\":{\"content\":\"`······`\",\"flags\":64," BARE "}}");
 }
@@ -102,11 +105,14 @@ static void renders_buttons_in_rows_of_five(void **state)
 	reply->buttons[reply->button_count++] = (struct reply_button){
 		.kind = REPLY_BUTTON_WEB_APP, .label = MSG_BUTTON_CANCEL, .target = STR("/?startapp=support_ticket_5"), .secret_index = -1};
 	assert_body(f, answer(f, &command, LANGUAGE_RU, reply),
-	            "{\"type\":4,\"data\":{\"content\":\"x\"," NOBODY ",\"components\":[{\"type\":1,\"components\":["
-	            "{\"type\":2,\"style\":1,\"label\":\"Да, объединить\",\"custom_id\":\"a\"},{\"type\":2,\"style\":2,\"label\":\"Отмена\",\"custom_id\":\"b\"},"
-	            "{\"type\":2,\"style\":4,\"label\":\"Отвязать\",\"custom_id\":\"c\"},{\"type\":2,\"style\":2,\"label\":\"Это не я\",\"custom_id\":\"d\"},"
-	            "{\"type\":2,\"style\":2,\"label\":\"Русский\",\"custom_id\":\"e\"}]},{\"type\":1,\"components\":[{\"type\":2,\"style\":5,\"label\":\"Отмена\","
-	            "\"url\":\"https://app.example/?startapp=support_ticket_5\"}]}]}}");
+		"{\"type\":4,\"data\":{\"content\":\"x\"," NOBODY ",\"components\":[{\"type\":1,\"components\":["
+		"{\"type\":2,\"style\":1,\"label\":\"Да, объединить\",\"custom_id\":\"a\"},{\"type\":2,\"style\":2,"
+		"\"label\":\"Отмена\",\"custom_id\":\"b\"},"
+		"{\"type\":2,\"style\":4,\"label\":\"Отвязать\",\"custom_id\":\"c\"},{\"type\":2,\"style\":2,\"label\":\"Это не я\","
+		"\"custom_id\":\"d\"},"
+		"{\"type\":2,\"style\":2,\"label\":\"Русский\",\"custom_id\":\"e\"}]},{\"type\":1,\"components\":[{\"type\":2,"
+		"\"style\":5,\"label\":\"Отмена\","
+		"\"url\":\"https://app.example/?startapp=support_ticket_5\"}]}]}}");
 	f->config.webapp_url = STR_ABSENT;
 	reply->button_count = 0;
 	reply->buttons[0] = reply->buttons[5];
@@ -137,8 +143,9 @@ static void opens_a_form(void **state)
 {
 	struct fixture *f = *state;
 	struct reply *reply = new_reply(f);
-	const char *golden = "{\"type\":9,\"data\":{\"custom_id\":\"code\",\"title\":\"Your link code\",\"components\":[{\"type\":18,\"label\":\"The six symbols of the code\","
-	                     "\"component\":{\"type\":4,\"custom_id\":\"code\",\"style\":1,\"max_length\":6,\"required\":true}}]}}";
+	const char *golden = "{\"type\":9,\"data\":{\"custom_id\":\"code\",\"title\":\"Your link code\",\"components\":[{\"type\":18,"
+			     "\"label\":\"The six symbols of the code\","
+			     "\"component\":{\"type\":4,\"custom_id\":\"code\",\"style\":1,\"max_length\":6,\"required\":true}}]}}";
 	struct update form = kind_of(UPDATE_FORM);
 
 	reply->form = (struct reply_form){
@@ -150,8 +157,9 @@ static void opens_a_form(void **state)
 	reply->form.paragraph = true;
 	reply->form.max_points = 0;
 	assert_body(f, answer(f, &command, LANGUAGE_RU, reply),
-	            "{\"type\":9,\"data\":{\"custom_id\":\"code\",\"title\":\"Код для привязки\",\"components\":[{\"type\":18,\"label\":\"Шесть символов кода\","
-	            "\"component\":{\"type\":4,\"custom_id\":\"code\",\"style\":2,\"max_length\":4000,\"required\":true}}]}}");
+		"{\"type\":9,\"data\":{\"custom_id\":\"code\",\"title\":\"Код для привязки\",\"components\":[{\"type\":18,"
+		"\"label\":\"Шесть символов кода\","
+		"\"component\":{\"type\":4,\"custom_id\":\"code\",\"style\":2,\"max_length\":4000,\"required\":true}}]}}");
 }
 
 static void answers_forms(void **state)
@@ -182,7 +190,7 @@ static void always_answers_an_interaction(void **state)
 	assert_body(f, answer(f, &command, LANGUAGE_EN, NULL), done);
 	assert_body(f, answer(f, &command, LANGUAGE_EN, new_reply(f)), done);
 	assert_body(f, answer(f, &ignored, LANGUAGE_EN, NULL),
-	            "{\"type\":4,\"data\":{\"content\":\"This command does not work here.\",\"flags\":64," BARE "}}");
+		"{\"type\":4,\"data\":{\"content\":\"This command does not work here.\",\"flags\":64," BARE "}}");
 	assert_false(str_present(answer(f, &event, LANGUAGE_EN, NULL)));
 	/* An ignored webhook event has no token: 204 is its answer. */
 	ignored.interaction_token = STR_ABSENT;

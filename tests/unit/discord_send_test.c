@@ -6,12 +6,12 @@
 /* A table of our own, so that the real one may change. */
 static const struct command rows[] = {
 	{.name = "code",
-	 .kind = COMMAND_TYPED,
-	 .platforms = COMMAND_ON_CHATS,
-	 .description = MSG_MENU_CODE,
-	 .args = {{.name = "lang", .description = MSG_ARG_LANG, .choices = "ru en"},
-	          {.name = "code", .description = MSG_ARG_CODE, .required = true, .max_points = 32}},
-	 .arg_count = 2},
+		.kind = COMMAND_TYPED,
+		.platforms = COMMAND_ON_CHATS,
+		.description = MSG_MENU_CODE,
+		.args = {{.name = "lang", .description = MSG_ARG_LANG, .choices = "ru en"},
+			{.name = "code", .description = MSG_ARG_CODE, .required = true, .max_points = 32}},
+		.arg_count = 2},
 	{.name = "only_telegram", .kind = COMMAND_TYPED, .platforms = COMMAND_ON_TELEGRAM, .description = MSG_MENU_LANG},
 	{.name = "press", .kind = COMMAND_ACTION, .platforms = COMMAND_ON_CHATS},
 	{.name = "help", .kind = COMMAND_TYPED, .platforms = COMMAND_ON_DISCORD, .description = MSG_MENU_HELP},
@@ -26,12 +26,12 @@ const struct command *command_table(size_t *ret_count)
 static struct outgoing outgoing_of(struct fixture *f, struct reply *reply)
 {
 	return (struct outgoing){.config = &f->config,
-	                         .bot = STR("discord"),
-	                         .recipient = INT64_C(53908232506183680),
-	                         .channel_id = INT64_C(645027906669510667),
-	                         .language = LANGUAGE_EN,
-	                         .reply = reply,
-	                         .nonce = 5};
+		.bot = STR("discord"),
+		.recipient = INT64_C(53908232506183680),
+		.channel_id = INT64_C(645027906669510667),
+		.language = LANGUAGE_EN,
+		.reply = reply,
+		.nonce = 5};
 }
 
 static struct reply *rank_reply(struct fixture *f)
@@ -79,7 +79,8 @@ static void makes_a_send_request(void **state)
 	assert_string_equal(request.method, "POST");
 	assert_str(request.url, "https://discord.com/api/v10/channels/645027906669510667/messages");
 	assert_body(f, request.body,
-	            "{\"content\":\"Rank: **S**\",\"components\":[],\"allowed_mentions\":{\"parse\":[]},\"nonce\":\"5\",\"enforce_nonce\":true}");
+		"{\"content\":\"Rank: **S**\",\"components\":[],\"allowed_mentions\":{\"parse\":[]},\"nonce\":\"5\","
+		"\"enforce_nonce\":true}");
 }
 
 static void makes_a_delete_request(void **state)
@@ -146,7 +147,8 @@ static const struct result_case result_cases[] = {
 	{200, "{\"id\":\"77\",\"channel_id\":\"5\"}", NULL, DELIVERY_SENT, 0, false, NULL},
 	{201, "{\"id\":\"77\"}", NULL, DELIVERY_SENT, 0, false, NULL},
 	{200, "<html>", NULL, DELIVERY_UNCERTAIN, 0, false, NULL},
-	{403, CODE("50007", "Cannot send messages to this user"), NULL, DELIVERY_UNREACHABLE, 0, false, "Cannot send messages to this user"},
+	{403, CODE("50007", "Cannot send messages to this user"), NULL, DELIVERY_UNREACHABLE, 0, false,
+		"Cannot send messages to this user"},
 	{403, CODE("50278", "No mutual guilds"), NULL, DELIVERY_UNREACHABLE, 0, false, "No mutual guilds"},
 	{403, CODE("50001", "Missing Access"), NULL, DELIVERY_FAILED, 0, false, "Missing Access"},
 	{403, "error code: 1010", NULL, DELIVERY_NOT_SENT, 0, false, "HTTP 403"},
@@ -162,9 +164,9 @@ static const struct result_case result_cases[] = {
 	{500, "", NULL, DELIVERY_FAILED, 0, false, "HTTP 500"},
 	{520, "<html>https://cloudflare", NULL, DELIVERY_FAILED, 0, false, "HTTP 520"},
 	{429, "{\"message\":\"You are being rate limited.\",\"retry_after\": 64.57,\"global\":false}", "65", DELIVERY_WAIT, 64570000, false,
-	 "You are being rate limited."},
+		"You are being rate limited."},
 	{429, "{\"message\":\"say \\\"retry_after\\\": 9\",\"retry_after\":0.3,\"global\":true}", NULL, DELIVERY_WAIT, 300000, true,
-	 "say \"retry_after\": 9"},
+		"say \"retry_after\": 9"},
 	{429, "{\"retry_after\":1337}", NULL, DELIVERY_WAIT, 1337000000, false, "HTTP 429"},
 	{429, "{\"retry_after\":\"soon\"}", "2", DELIVERY_WAIT, 2000000, false, "HTTP 429"},
 	{429, "{}", NULL, DELIVERY_WAIT, PLATFORM_WAIT_DEFAULT_US, false, "HTTP 429"},
@@ -173,7 +175,8 @@ static const struct result_case result_cases[] = {
 	{429, "{\"retry_after\":99999999999999999999.5}", NULL, DELIVERY_WAIT, PLATFORM_WAIT_MAX_US, false, "HTTP 429"},
 };
 
-static struct delivery_result result_of(struct fixture *f, const struct outgoing *outgoing, int status, const char *body, const char *retry_after)
+static struct delivery_result result_of(struct fixture *f, const struct outgoing *outgoing, int status, const char *body,
+	const char *retry_after)
 {
 	struct http_response response = {
 		.outcome = HTTP_ANSWERED, .status = status, .body = str_from_z(body), .retry_after = str_from_z(retry_after)};
@@ -191,7 +194,9 @@ static void reads_results(void **state)
 		struct delivery_result result = result_of(f, &outgoing, c->status, c->body, c->retry_after);
 
 		if (result.delivery != c->delivery || result.wait_us != c->wait_us || result.global != c->global) {
-			fail_msg("%d %s: delivery %d, wait %lld, global %d", c->status, c->body, (int)result.delivery, (long long)result.wait_us, result.global);
+			fail_msg("%d %s: delivery %d, wait %lld,"
+				 " global %d",
+				c->status, c->body, (int)result.delivery, (long long)result.wait_us, result.global);
 		}
 		if (c->error != NULL) {
 			assert_str(result.error, c->error);
@@ -234,11 +239,11 @@ static void reads_buckets(void **state)
 	struct fixture *f = *state;
 	struct outgoing outgoing = outgoing_of(f, rank_reply(f));
 	struct http_response response = {.outcome = HTTP_ANSWERED,
-	                                 .status = 200,
-	                                 .body = STR("{\"id\":\"77\"}"),
-	                                 .ratelimit_bucket = STR("abcd1234"),
-	                                 .ratelimit_remaining = STR("0"),
-	                                 .ratelimit_reset_after = STR("0.291")};
+		.status = 200,
+		.body = STR("{\"id\":\"77\"}"),
+		.ratelimit_bucket = STR("abcd1234"),
+		.ratelimit_remaining = STR("0"),
+		.ratelimit_reset_after = STR("0.291")};
 	struct delivery_result result = discord_ops.send_result(f->arena, &outgoing, &response);
 
 	assert_str(result.bucket, "abcd1234");
@@ -273,13 +278,18 @@ static void registers_commands(void **state)
 	struct fixture *f = *state;
 
 	assert_body(f, discord_commands(f->arena),
-	            "[{\"type\":1,\"name\":\"code\",\"description\":\"Enter a code from your other platform\",\"description_localizations\":{\"ru\":"
-	            "\"Ввести код с другой платформы\"},\"options\":[{\"type\":3,\"name\":\"code\",\"description\":\"The six symbols of the code\","
-	            "\"description_localizations\":{\"ru\":\"Шесть символов кода\"},\"required\":true,\"max_length\":32},{\"type\":3,\"name\":\"lang\","
-	            "\"description\":\"ru or en\",\"description_localizations\":{\"ru\":\"ru или en\"},\"required\":false,\"choices\":[{\"name\":\"ru\",\"value\":\"ru\"},"
-	            "{\"name\":\"en\",\"value\":\"en\"}]}],\"contexts\":[0,1,2],\"integration_types\":[0,1]},"
-	            "{\"type\":1,\"name\":\"help\",\"description\":\"What the bot can do\",\"description_localizations\":{\"ru\":\"Что умеет бот\"},\"options\":[],"
-	            "\"contexts\":[0,1,2],\"integration_types\":[0,1]}]");
+		"[{\"type\":1,\"name\":\"code\",\"description\":\"Enter a code from your other platform\","
+		"\"description_localizations\":{\"ru\":"
+		"\"Ввести код с другой платформы\"},\"options\":[{\"type\":3,\"name\":\"code\","
+		"\"description\":\"The six symbols of the code\","
+		"\"description_localizations\":{\"ru\":\"Шесть символов кода\"},\"required\":true,\"max_length\":32},{\"type\":3,"
+		"\"name\":\"lang\","
+		"\"description\":\"ru or en\",\"description_localizations\":{\"ru\":\"ru или en\"},\"required\":false,"
+		"\"choices\":[{\"name\":\"ru\",\"value\":\"ru\"},"
+		"{\"name\":\"en\",\"value\":\"en\"}]}],\"contexts\":[0,1,2],\"integration_types\":[0,1]},"
+		"{\"type\":1,\"name\":\"help\",\"description\":\"What the bot can do\","
+		"\"description_localizations\":{\"ru\":\"Что умеет бот\"},\"options\":[],"
+		"\"contexts\":[0,1,2],\"integration_types\":[0,1]}]");
 }
 
 static void calls_paths(void **state)

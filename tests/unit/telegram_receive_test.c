@@ -1,6 +1,8 @@
 #include "platform_fixture.h"
 
-#define FROM "\"from\":{\"id\":42,\"is_bot\":false,\"first_name\":\"Ann\",\"last_name\":\"Lee\",\"username\":\"ann_lee\",\"language_code\":\"ru\"}"
+#define FROM \
+	"\"from\":{\"id\":42,\"is_bot\":false,\"first_name\":\"Ann\",\"last_name\":\"Lee\"," \
+	"\"username\":\"ann_lee\",\"language_code\":\"ru\"}"
 #define PRIVATE "\"chat\":{\"id\":42,\"type\":\"private\",\"first_name\":\"Ann\"}"
 #define GROUP "\"chat\":{\"id\":-1001234567890,\"type\":\"supergroup\",\"title\":\"The Community\"}"
 #define MESSAGE_OF(rest) "{\"update_id\":7,\"message\":{\"message_id\":9,\"date\":1763644000," rest "}}"
@@ -17,7 +19,7 @@ static struct update read_body(struct fixture *f, const char *body)
 static void reads_a_command_whole(void **state)
 {
 	struct update u = read_body(*state, MESSAGE_OF(FROM "," PRIVATE ",\"text\":\"/Code  abc 234 \",\"entities\":"
-	                                               "[{\"offset\":0,\"length\":5,\"type\":\"bot_command\"}]"));
+							    "[{\"offset\":0,\"length\":5,\"type\":\"bot_command\"}]"));
 
 	assert_int_equal(u.kind, UPDATE_COMMAND);
 	assert_int_equal(u.place, PLACE_PRIVATE);
@@ -39,7 +41,7 @@ static void reads_a_command_whole(void **state)
 static void keeps_start_payloads_in_text(void **state)
 {
 	struct update u = read_body(*state, MESSAGE_OF(FROM "," PRIVATE ",\"text\":\"/start link_AbC-_9\",\"entities\":"
-	                                               "[{\"offset\":0,\"length\":6,\"type\":\"bot_command\"}]"));
+							    "[{\"offset\":0,\"length\":6,\"type\":\"bot_command\"}]"));
 
 	assert_str(u.command, "start");
 	assert_str(u.text, "link_AbC-_9");
@@ -60,21 +62,29 @@ static const struct words_case words_cases[] = {
 	{"empty entities", PRIVATE ",\"text\":\"/top week\",\"entities\":[]", UPDATE_COMMAND, "top", "week"},
 	{"line feed after the command", PRIVATE ",\"text\":\"/ticket\\nhelp\"", UPDATE_COMMAND, "ticket", "help"},
 	{"emoji and tag after the command", PRIVATE ",\"text\":\"/ticket \xF0\x9F\x98\x80 #x\",\"entities\":[{\"offset\":11,\"length\":2,"
-	 "\"type\":\"hashtag\"},{\"offset\":0,\"length\":7,\"type\":\"bot_command\"}]", UPDATE_COMMAND, "ticket", "\xF0\x9F\x98\x80 #x"},
-	{"command later", PRIVATE ",\"text\":\"see /help\",\"entities\":[{\"offset\":4,\"length\":5,\"type\":\"bot_command\"}]", UPDATE_TEXT, NULL,
-	 "see /help"},
-	{"slash that Telegram takes for none", PRIVATE ",\"text\":\"/x y@z.org\",\"entities\":[{\"offset\":3,\"length\":7,\"type\":\"email\"}]",
-	 UPDATE_TEXT, NULL, "/x y@z.org"},
+						    "\"type\":\"hashtag\"},{\"offset\":0,\"length\":7,\"type\":\"bot_command\"}]",
+		UPDATE_COMMAND, "ticket", "\xF0\x9F\x98\x80 #x"},
+	{"command later", PRIVATE ",\"text\":\"see /help\",\"entities\":[{\"offset\":4,\"length\":5,"
+				  "\"type\":\"bot_command\"}]",
+		UPDATE_TEXT, NULL,
+		"see /help"},
+	{"slash that Telegram takes for none", PRIVATE ",\"text\":\"/x y@z.org\",\"entities\":[{\"offset\":3,\"length\":7,"
+						       "\"type\":\"email\"}]",
+		UPDATE_TEXT, NULL, "/x y@z.org"},
 	{"entity past the end", PRIVATE ",\"text\":\"/help\"" COMMAND_ENTITY("99"), UPDATE_TEXT, NULL, "/help"},
-	{"entity that splits a pair", PRIVATE ",\"text\":\"/\xF0\x9F\x98\x80\"" COMMAND_ENTITY("2"), UPDATE_TEXT, NULL, "/\xF0\x9F\x98\x80"},
+	{"entity that splits a pair", PRIVATE ","
+					      "\"text\":\"/\xF0\x9F\x98\x80\"" COMMAND_ENTITY("2"),
+		UPDATE_TEXT, NULL, "/\xF0\x9F\x98\x80"},
 	{"no name", PRIVATE ",\"text\":\"/ help\"", UPDATE_TEXT, NULL, "/ help"},
 	{"letters of no command", PRIVATE ",\"text\":\"/\xD0\xBF\xD1\x80\"", UPDATE_TEXT, NULL, "/\xD0\xBF\xD1\x80"},
 	{"our name", GROUP ",\"text\":\"/top@trivetbot xp\"" COMMAND_ENTITY("14"), UPDATE_COMMAND, "top", "xp"},
 	{"another's name in a group", GROUP ",\"text\":\"/top@OtherBot\"" COMMAND_ENTITY("13"), UPDATE_IGNORED, NULL, NULL},
 	{"another's name in private", PRIVATE ",\"text\":\"/top@OtherBot\"" COMMAND_ENTITY("13"), UPDATE_COMMAND, "top", ""},
 	{"command in a group", GROUP ",\"text\":\"/top\"" COMMAND_ENTITY("4"), UPDATE_COMMAND, "top", ""},
-	{"command in a caption", PRIVATE ",\"photo\":[],\"caption\":\"/ticket broken\",\"caption_entities\":[{\"offset\":0,\"length\":7,\"type\":"
-	 "\"bot_command\"}]", UPDATE_COMMAND, "ticket", "broken"},
+	{"command in a caption", PRIVATE ",\"photo\":[],\"caption\":\"/ticket broken\",\"caption_entities\":[{\"offset\":0,\"length\":7,"
+					 "\"type\":"
+					 "\"bot_command\"}]",
+		UPDATE_COMMAND, "ticket", "broken"},
 	{"plain text", PRIVATE ",\"text\":\"  hello \"", UPDATE_TEXT, NULL, "hello"},
 	{"caption", PRIVATE ",\"photo\":[],\"caption\":\"look\"", UPDATE_TEXT, NULL, "look"},
 	{"photo alone in private", PRIVATE ",\"photo\":[]", UPDATE_IGNORED, NULL, NULL},
@@ -110,7 +120,8 @@ static void reads_words(void **state)
 
 static void runs_no_forwarded_command(void **state)
 {
-	struct update u = read_body(*state, MESSAGE_OF(FROM "," PRIVATE ",\"text\":\"/start ref_X\",\"forward_origin\":{\"type\":\"user\"}"));
+	struct update u = read_body(*state, MESSAGE_OF(FROM "," PRIVATE ",\"text\":\"/start ref_X\","
+							    "\"forward_origin\":{\"type\":\"user\"}"));
 
 	assert_int_equal(u.kind, UPDATE_TEXT);
 	assert_true(u.not_own_words);
@@ -216,9 +227,9 @@ static void distrusts_names(void **state)
 {
 	struct fixture *f = *state;
 	struct str hundred = repeated(f, "\xF0\x9F\x90\xB8", 100);
-	struct str body = str_printf(f->arena, "{\"update_id\":7,\"message\":{\"message_id\":9,\"from\":{\"id\":42,\"first_name\":\"" STR_FMT
-	                                       "\",\"username\":\"a<b>\",\"language_code\":\"ru\\n\"}," PRIVATE ",\"text\":\"hi\"}}",
-	                             STR_ARG(hundred));
+#define SHADY_NAMES "\",\"username\":\"a<b>\",\"language_code\":\"ru\\n\"}"
+	struct str body = str_printf(f->arena,
+		MESSAGE_OF("\"from\":{\"id\":42,\"first_name\":\"" STR_FMT SHADY_NAMES "," PRIVATE ",\"text\":\"hi\""), STR_ARG(hundred));
 	struct update u = read_body(f, str_z(f->arena, body));
 
 	assert_int_equal(u.actor.name.len, 64 * 4);
@@ -234,7 +245,7 @@ static void distrusts_names(void **state)
 static void reads_a_button(void **state)
 {
 	struct update u = read_body(*state, "{\"update_id\":7,\"callback_query\":{\"id\":\"4382bfdwdsb323b2d9\"," FROM
-	                                    ",\"message\":{\"message_id\":9,\"date\":0," GROUP "},\"data\":\"undo:5\"}}");
+					    ",\"message\":{\"message_id\":9,\"date\":0," GROUP "},\"data\":\"undo:5\"}}");
 
 	assert_int_equal(u.kind, UPDATE_BUTTON);
 	assert_int_equal(u.place, PLACE_GROUP);
@@ -248,14 +259,16 @@ static void reads_a_button(void **state)
 
 static void acknowledges_buttons_without_our_data(void **state)
 {
-	struct update u = read_body(*state, "{\"update_id\":7,\"callback_query\":{\"id\":\"1\"," FROM ",\"inline_message_id\":\"x\",\"game_short_name\":\"g\"}}");
+	struct update u = read_body(*state, "{\"update_id\":7,\"callback_query\":{\"id\":\"1\"," FROM ",\"inline_message_id\":\"x\","
+					    "\"game_short_name\":\"g\"}}");
 
 	assert_int_equal(u.kind, UPDATE_BUTTON);
 	assert_int_equal(u.place, PLACE_GROUP);
 	assert_int_equal(u.chat_id, 0);
 	assert_false(str_present(u.action));
-	u = read_body(*state, "{\"update_id\":7,\"callback_query\":{\"id\":\"1\"," FROM ",\"message\":{\"message_id\":9," PRIVATE "},\"data\":"
-	                      "\"12345678901234567890123456789012345678901234567890123456789012345\"}}");
+	u = read_body(*state, "{\"update_id\":7,\"callback_query\":{\"id\":\"1\"," FROM ",\"message\":{\"message_id\":9," PRIVATE "},"
+			      "\"data\":"
+			      "\"12345678901234567890123456789012345678901234567890123456789012345\"}}");
 	assert_int_equal(u.kind, UPDATE_BUTTON);
 	assert_int_equal(u.place, PLACE_PRIVATE);
 	assert_false(str_present(u.action));
@@ -281,7 +294,12 @@ static void verifies_the_secret(void **state)
 	const struct str name = STR("X_TELEGRAM_BOT_API_SECRET_TOKEN");
 	const struct header right[] = {{STR("HOST"), STR("x")}, {name, f->config.bots[0].secret.bytes}};
 	const struct header doubled[] = {right[1], right[1]};
-	static const char *const wrong[] = {"", "0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdef0", "0123456789ABCDEF0123456789ABCDEF"};
+	static const char *const wrong[] = {
+		"",
+		"0123456789abcdef0123456789abcde",
+		"0123456789abcdef0123456789abcdef0",
+		"0123456789ABCDEF0123456789ABCDEF",
+	};
 	struct rawreq request = {.headers = right, .header_count = 2};
 	struct config_bot unarmed = f->config.bots[0];
 

@@ -77,11 +77,13 @@ static void renders_a_profile_in_both_languages(void **state)
 	struct fixture *f = *state;
 
 	assert_body(f, answer(f, &command, LANGUAGE_RU, profile(f)),
-	            "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"<b>&lt;Ann&gt; &amp; &quot;Bob&quot;</b>\\nРанг: <b>F II</b>\\n\\n"
-	            "Баланс: <b>21</b> монета\"," HTML "}");
+		"{\"method\":\"sendMessage\",\"chat_id\":42,"
+		"\"text\":\"<b>&lt;Ann&gt; &amp; &quot;Bob&quot;</b>\\nРанг: <b>F II</b>\\n\\n"
+		"Баланс: <b>21</b> монета\"," HTML "}");
 	assert_body(f, answer(f, &command, LANGUAGE_EN, profile(f)),
-	            "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"<b>&lt;Ann&gt; &amp; &quot;Bob&quot;</b>\\nRank: <b>F II</b>\\n\\n"
-	            "Balance: <b>21</b> coins\"," HTML "}");
+		"{\"method\":\"sendMessage\",\"chat_id\":42,"
+		"\"text\":\"<b>&lt;Ann&gt; &amp; &quot;Bob&quot;</b>\\nRank: <b>F II</b>\\n\\n"
+		"Balance: <b>21</b> coins\"," HTML "}");
 }
 
 static void renders_a_code_and_its_link(void **state)
@@ -89,8 +91,9 @@ static void renders_a_code_and_its_link(void **state)
 	struct fixture *f = *state;
 	struct reply *reply = new_reply(f);
 	int secret = reply_secret(reply, STR("ABC234"));
-	const char *golden = "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"<code>ABC234</code>\"," HTML ",\"reply_markup\":{\"inline_keyboard\":[[{\"text\":"
-	                     "\"Link Telegram\",\"url\":\"https://t.me/TrivetBot?start=link_ABC234\"}]]}}";
+	const char *golden = "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"<code>ABC234</code>\"," HTML ","
+			     "\"reply_markup\":{\"inline_keyboard\":[[{\"text\":"
+			     "\"Link Telegram\",\"url\":\"https://t.me/TrivetBot?start=link_ABC234\"}]]}}";
 
 	reply->private = true;
 	REPLY_SAY(reply, MSG_CODE_SHOW, TEXT_SECRET(secret));
@@ -98,7 +101,8 @@ static void renders_a_code_and_its_link(void **state)
 	assert_body(f, answer(f, &command, LANGUAGE_EN, reply), golden);
 	/* The secret is over: neither the code nor a link that leads nowhere. */
 	reply->secret_count = 0;
-	assert_body(f, answer(f, &command, LANGUAGE_EN, reply), "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"<code>······</code>\"," HTML "}");
+	assert_body(f, answer(f, &command, LANGUAGE_EN, reply), "{\"method\":\"sendMessage\",\"chat_id\":42,"
+								"\"text\":\"<code>······</code>\"," HTML "}");
 }
 
 static void renders_a_confirmation(void **state)
@@ -111,9 +115,11 @@ static void renders_a_confirmation(void **state)
 	reply_button(reply, MSG_BUTTON_CANCEL, STR("join:no"), REPLY_STYLE_UNSET);
 	reply_button(reply, MSG_BUTTON_UNLINK, STR("unlink"), REPLY_STYLE_DANGER);
 	assert_body(f, answer(f, &command, LANGUAGE_RU, reply),
-	            "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"<b>Объединить аккаунты?</b>\"," HTML ",\"reply_markup\":{\"inline_keyboard\":["
-	            "[{\"text\":\"Да, объединить\",\"callback_data\":\"join:yes\",\"style\":\"primary\"},{\"text\":\"Отмена\",\"callback_data\":\"join:no\"}],"
-	            "[{\"text\":\"Отвязать\",\"callback_data\":\"unlink\",\"style\":\"danger\"}]]}}");
+		"{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"<b>Объединить аккаунты?</b>\"," HTML ","
+		"\"reply_markup\":{\"inline_keyboard\":["
+		"[{\"text\":\"Да, объединить\",\"callback_data\":\"join:yes\",\"style\":\"primary\"},{\"text\":\"Отмена\","
+		"\"callback_data\":\"join:no\"}],"
+		"[{\"text\":\"Отвязать\",\"callback_data\":\"unlink\",\"style\":\"danger\"}]]}}");
 }
 
 static void opens_web_apps_from_private_chats_only(void **state)
@@ -124,11 +130,14 @@ static void opens_web_apps_from_private_chats_only(void **state)
 	reply->buttons[reply->button_count++] = (struct reply_button){
 		.kind = REPLY_BUTTON_WEB_APP, .label = MSG_BUTTON_CANCEL, .target = STR("/?startapp=support_ticket_5"), .secret_index = -1};
 	assert_body(f, answer(f, &command, LANGUAGE_EN, reply),
-	            "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"x\"," HTML ",\"reply_markup\":{\"inline_keyboard\":[[{\"text\":\"Cancel\","
-	            "\"web_app\":{\"url\":\"https://app.example/?startapp=support_ticket_5\"}}]]}}");
+		"{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"x\"," HTML ","
+		"\"reply_markup\":{\"inline_keyboard\":[[{\"text\":\"Cancel\","
+		"\"web_app\":{\"url\":\"https://app.example/?startapp=support_ticket_5\"}}]]}}");
 	assert_body(f, answer(f, &group_command, LANGUAGE_EN, reply),
-	            "{\"method\":\"sendMessage\",\"chat_id\":-100,\"text\":\"x\"," HTML ",\"reply_markup\":{\"inline_keyboard\":[[{\"text\":\"Cancel\","
-	            "\"url\":\"https://app.example/?startapp=support_ticket_5\"}]]},\"reply_parameters\":{\"message_id\":9,\"allow_sending_without_reply\":true}}");
+		"{\"method\":\"sendMessage\",\"chat_id\":-100,\"text\":\"x\"," HTML ","
+		"\"reply_markup\":{\"inline_keyboard\":[[{\"text\":\"Cancel\","
+		"\"url\":\"https://app.example/?startapp=support_ticket_5\"}]]},\"reply_parameters\":{\"message_id\":9,"
+		"\"allow_sending_without_reply\":true}}");
 	f->config.webapp_url = STR("");
 	assert_body(f, answer(f, &command, LANGUAGE_EN, reply), "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"x\"," HTML "}");
 }
@@ -140,19 +149,21 @@ static void keeps_private_replies_out_of_groups(void **state)
 	struct update pressed = button;
 
 	assert_body(f, answer(f, &group_command, LANGUAGE_EN, reply),
-	            "{\"method\":\"sendMessage\",\"chat_id\":-100,\"text\":\"mine\"," HTML
-	            ",\"reply_parameters\":{\"message_id\":9,\"allow_sending_without_reply\":true}}");
+		"{\"method\":\"sendMessage\",\"chat_id\":-100,\"text\":\"mine\"," HTML
+		",\"reply_parameters\":{\"message_id\":9,\"allow_sending_without_reply\":true}}");
 	reply->private = true;
-	assert_body(f, answer(f, &group_command, LANGUAGE_EN, reply), "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"mine\"," HTML "}");
+	assert_body(f, answer(f, &group_command, LANGUAGE_EN, reply), "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"mine\","
+								      "" HTML "}");
 	/* A button in a group: the notice is seen by the presser only; an edit would be seen by all. */
 	pressed.place = PLACE_GROUP;
 	pressed.chat_id = -100;
 	reply->replace = true;
-	assert_body(f, answer(f, &pressed, LANGUAGE_EN, reply), "{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"77\",\"text\":\"mine\"}");
+	assert_body(f, answer(f, &pressed, LANGUAGE_EN, reply), "{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"77\","
+								"\"text\":\"mine\"}");
 	reply_button(reply, MSG_BUTTON_CANCEL, STR("no"), REPLY_STYLE_UNSET);
 	assert_body(f, answer(f, &pressed, LANGUAGE_EN, reply),
-	            "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"mine\"," HTML
-	            ",\"reply_markup\":{\"inline_keyboard\":[[{\"text\":\"Cancel\",\"callback_data\":\"no\"}]]}}");
+		"{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"mine\"," HTML
+		",\"reply_markup\":{\"inline_keyboard\":[[{\"text\":\"Cancel\",\"callback_data\":\"no\"}]]}}");
 }
 
 static void answers_buttons(void **state)
@@ -162,15 +173,16 @@ static void answers_buttons(void **state)
 	struct update inline_button = button;
 
 	assert_body(f, answer(f, &button, LANGUAGE_EN, NULL), "{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"77\"}");
-	assert_body(f, answer(f, &button, LANGUAGE_EN, reply), "{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"77\",\"text\":\"a<b\"}");
+	assert_body(f, answer(f, &button, LANGUAGE_EN, reply), "{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"77\","
+							       "\"text\":\"a<b\"}");
 	reply->replace = true;
 	assert_body(f, answer(f, &button, LANGUAGE_EN, reply),
-	            "{\"method\":\"editMessageText\",\"chat_id\":42,\"message_id\":9,\"text\":\"a&lt;b\"," HTML "}");
+		"{\"method\":\"editMessageText\",\"chat_id\":42,\"message_id\":9,\"text\":\"a&lt;b\"," HTML "}");
 	/* Sent inline: there is no message of ours to change. */
 	inline_button.chat_id = 0;
 	inline_button.message_id = 0;
 	assert_body(f, answer(f, &inline_button, LANGUAGE_EN, reply),
-	            "{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"77\",\"text\":\"a<b\"}");
+		"{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"77\",\"text\":\"a<b\"}");
 	reply->silent = true;
 	assert_body(f, answer(f, &button, LANGUAGE_EN, reply), "{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"77\"}");
 }
@@ -180,18 +192,23 @@ static void shows_as_a_notice_only_what_may_vanish(void **state)
 	struct fixture *f = *state;
 	struct reply *two_lines = says(f, STR("a"));
 	struct reply *with_secret = new_reply(f);
+	struct reply *fits;
+	struct reply *too_long;
 
 	REPLY_SAY(two_lines, MSG_PLAIN, TEXT_STR(STR("b")));
-	assert_body(f, answer(f, &button, LANGUAGE_EN, two_lines), "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"a\\nb\"," HTML "}");
+	assert_body(f, answer(f, &button, LANGUAGE_EN, two_lines), "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"a\\nb\","
+								   "" HTML "}");
 	assert_body(f, answer(f, &button, LANGUAGE_EN, says(f, STR("a\nb"))),
-	            "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"a\\nb\"," HTML "}");
+		"{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"a\\nb\"," HTML "}");
 	(void)reply_secret(with_secret, STR("ABC234"));
 	REPLY_SAY(with_secret, MSG_CODE_SHOW, TEXT_SECRET(0));
 	assert_body(f, answer(f, &button, LANGUAGE_EN, with_secret),
-	            "{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"<code>ABC234</code>\"," HTML "}");
+		"{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"<code>ABC234</code>\"," HTML "}");
 	/* 200 UTF-16 units fit, 201 do not: a frog is two. */
-	assert_str(member_of(f, answer(f, &button, LANGUAGE_EN, says(f, repeated(f, "\xF0\x9F\x90\xB8", 100))), "method"), "answerCallbackQuery");
-	assert_str(member_of(f, answer(f, &button, LANGUAGE_EN, says(f, repeated(f, "\xF0\x9F\x90\xB8", 101))), "method"), "sendMessage");
+	fits = says(f, repeated(f, "\xF0\x9F\x90\xB8", 100));
+	assert_str(member_of(f, answer(f, &button, LANGUAGE_EN, fits), "method"), "answerCallbackQuery");
+	too_long = says(f, repeated(f, "\xF0\x9F\x90\xB8", 101));
+	assert_str(member_of(f, answer(f, &button, LANGUAGE_EN, too_long), "method"), "sendMessage");
 }
 
 static void says_nothing_where_nothing_is_read(void **state)

@@ -45,7 +45,8 @@ static void makes_a_send_request(void **state)
 	assert_str(request.headers[0].name, "Content-Type");
 	assert_str(request.headers[0].value, "application/json");
 	assert_true(request.timeout_ms > 0);
-	assert_body(f, request.body, "{\"chat_id\":42,\"text\":\"Rank: <b>&lt;S&gt;</b>\",\"parse_mode\":\"HTML\",\"link_preview_options\":{\"is_disabled\":true}}");
+	assert_body(f, request.body, "{\"chat_id\":42,\"text\":\"Rank: <b>&lt;S&gt;</b>\",\"parse_mode\":\"HTML\","
+				     "\"link_preview_options\":{\"is_disabled\":true}}");
 	outgoing.plain = true;
 	outgoing.language = LANGUAGE_RU;
 	assert_int_equal(telegram_ops.send_request(f->arena, &outgoing, &request), OK);
@@ -98,7 +99,7 @@ static const struct result_case result_cases[] = {
 	{200, "<html>hello</html>", NULL, DELIVERY_UNCERTAIN, 0, NULL},
 	{200, "", NULL, DELIVERY_UNCERTAIN, 0, NULL},
 	{400, REFUSED("Bad Request: can't parse entities: Unsupported start tag"), NULL, DELIVERY_AS_PLAIN, 0,
-	 "Bad Request: can't parse entities: Unsupported start tag"},
+		"Bad Request: can't parse entities: Unsupported start tag"},
 	{400, REFUSED("Bad Request: chat not found"), NULL, DELIVERY_PERMANENT, 0, "Bad Request: chat not found"},
 	{400, REFUSED("Bad Request: message is too long"), NULL, DELIVERY_PERMANENT, 0, "Bad Request: message is too long"},
 	{400, REFUSED("Bad Request: message to delete not found"), NULL, DELIVERY_FAILED, 0, "Bad Request: message to delete not found"},
@@ -112,15 +113,18 @@ static const struct result_case result_cases[] = {
 	{500, "", NULL, DELIVERY_FAILED, 0, "HTTP 500"},
 	{502, "{\"description\":\"see https://api.telegram.org/bot1:x\"}", NULL, DELIVERY_FAILED, 0, "HTTP 502"},
 	{302, "", NULL, DELIVERY_FAILED, 0, "HTTP 302"},
-	{429, "{\"ok\":false,\"description\":\"Too Many Requests: retry after 7\",\"parameters\":{\"retry_after\":7}}", "9", DELIVERY_WAIT, 7000000,
-	 "Too Many Requests: retry after 7"},
+	{429, "{\"ok\":false,\"description\":\"Too Many Requests: retry after 7\","
+	      "\"parameters\":{\"retry_after\":7}}",
+		"9", DELIVERY_WAIT, 7000000,
+		"Too Many Requests: retry after 7"},
 	{429, "busy", "9", DELIVERY_WAIT, 9000000, "HTTP 429"},
 	{429, "busy", NULL, DELIVERY_WAIT, PLATFORM_WAIT_DEFAULT_US, "HTTP 429"},
 	{429, "{\"parameters\":{\"retry_after\":0}}", NULL, DELIVERY_WAIT, PLATFORM_WAIT_MIN_US, "HTTP 429"},
 	{429, "{\"parameters\":{\"retry_after\":9999999999}}", "99999999999999999999", DELIVERY_WAIT, PLATFORM_WAIT_MAX_US, "HTTP 429"},
 };
 
-static struct delivery_result result_of(struct fixture *f, const struct outgoing *outgoing, int status, const char *body, const char *retry_after)
+static struct delivery_result result_of(struct fixture *f, const struct outgoing *outgoing, int status, const char *body,
+	const char *retry_after)
 {
 	struct http_response response = {
 		.outcome = HTTP_ANSWERED, .status = status, .body = str_from_z(body), .retry_after = str_from_z(retry_after)};
@@ -154,8 +158,11 @@ static void follows_a_group_that_moved(void **state)
 {
 	struct fixture *f = *state;
 	struct outgoing outgoing = outgoing_of(f, rank_reply(f));
-	struct delivery_result result = result_of(f, &outgoing, 400, "{\"ok\":false,\"description\":\"Bad Request: group chat was upgraded to a "
-	                                                             "supergroup chat\",\"parameters\":{\"migrate_to_chat_id\":-1002233445566}}", NULL);
+	struct delivery_result result = result_of(f, &outgoing, 400, "{\"ok\":false,"
+								     "\"description\":\"Bad Request: group chat was upgraded to a "
+								     "supergroup chat\","
+								     "\"parameters\":{\"migrate_to_chat_id\":-1002233445566}}",
+		NULL);
 
 	assert_int_equal(result.delivery, DELIVERY_MOVED);
 	assert_int_equal(result.new_chat_id, INT64_C(-1002233445566));
@@ -219,9 +226,11 @@ static void registers_commands(void **state)
 	struct fixture *f = *state;
 
 	assert_body(f, telegram_commands(f->arena, LANGUAGE_UNSET),
-	            "{\"commands\":[{\"command\":\"profile\",\"description\":\"Language of the answers\"},{\"command\":\"start\",\"description\":\"Start\"}]}");
+		"{\"commands\":[{\"command\":\"profile\",\"description\":\"Language of the answers\"},{\"command\":\"start\","
+		"\"description\":\"Start\"}]}");
 	assert_body(f, telegram_commands(f->arena, LANGUAGE_RU),
-	            "{\"language_code\":\"ru\",\"commands\":[{\"command\":\"profile\",\"description\":\"Язык ответов\"},{\"command\":\"start\",\"description\":\"Начать\"}]}");
+		"{\"language_code\":\"ru\",\"commands\":[{\"command\":\"profile\",\"description\":\"Язык ответов\"},"
+		"{\"command\":\"start\",\"description\":\"Начать\"}]}");
 }
 
 static void reads_decimals_without_doubles(void **state)
@@ -232,10 +241,23 @@ static void reads_decimals_without_doubles(void **state)
 		enum status status;
 		int64_t us;
 	} cases[] = {
-		{"0", OK, 0},         {"64.57", OK, 64570000},     {"0.3", OK, 300000},       {"1337", OK, 1337000000}, {"0.0000001", OK, 1},
-		{"0.1000000", OK, 100000}, {"86400", OK, 86400000000}, {"86401", OVERFLOWN, 0}, {"99999999999999999999", OVERFLOWN, 0},
-		{"", INVALID, 0},     {".5", INVALID, 0},          {"5.", INVALID, 0},        {"-1", INVALID, 0},       {"1e3", INVALID, 0},
-		{"1.5s", INVALID, 0}, {"1,5", INVALID, 0},         {" 1", INVALID, 0},
+		{"0", OK, 0},
+		{"64.57", OK, 64570000},
+		{"0.3", OK, 300000},
+		{"1337", OK, 1337000000},
+		{"0.0000001", OK, 1},
+		{"0.1000000", OK, 100000},
+		{"86400", OK, 86400000000},
+		{"86401", OVERFLOWN, 0},
+		{"99999999999999999999", OVERFLOWN, 0},
+		{"", INVALID, 0},
+		{".5", INVALID, 0},
+		{"5.", INVALID, 0},
+		{"-1", INVALID, 0},
+		{"1e3", INVALID, 0},
+		{"1.5s", INVALID, 0},
+		{"1,5", INVALID, 0},
+		{" 1", INVALID, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

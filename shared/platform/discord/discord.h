@@ -31,7 +31,7 @@ enum status discord_read(struct arena *arena, const struct config *config, struc
 
 /* render.c: platform_ops.answer. */
 struct str discord_answer(struct arena *arena, const struct config *config, const struct update *update, enum language language,
-                          const struct reply *reply);
+	const struct reply *reply);
 
 /* Markdown, escaped so that every foreign character shows as itself. */
 extern const struct text_style discord_style;

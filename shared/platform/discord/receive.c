@@ -52,11 +52,11 @@ enum status discord_verify(struct arena *arena, const unsigned char key[32], con
 	struct buf signed_bytes;
 
 	if (rawreq_header_once(request, STR("X_SIGNATURE_ED25519"), &hex) != OK ||
-	    rawreq_header_once(request, STR("X_SIGNATURE_TIMESTAMP"), &timestamp) != OK) {
+		rawreq_header_once(request, STR("X_SIGNATURE_TIMESTAMP"), &timestamp) != OK) {
 		return DENIED;
 	}
 	if (parse_hex(hex, signature, sizeof signature) != OK || timestamp.len > TIMESTAMP_DIGITS_MAX ||
-	    parse_i64(timestamp, 0, TIMESTAMP_MAX_S, &seconds) != OK) {
+		parse_i64(timestamp, 0, TIMESTAMP_MAX_S, &seconds) != OK) {
 		return DENIED;
 	}
 	age = wall_now - seconds * SECOND_US;
@@ -167,7 +167,10 @@ static enum status read_options(struct arena *arena, const struct json *options,
 		if (small_number(option, "type", &type) == OK && type > 0 && type <= OPTION_GROUP_MAX) {
 			return INVALID;
 		}
-		if (str_present(value) && add_option(update, platform_member(option, "name"), value, platform_flag(option, "focused")) != OK) {
+		if (!str_present(value)) {
+			continue;
+		}
+		if (add_option(update, platform_member(option, "name"), value, platform_flag(option, "focused")) != OK) {
 			return INVALID;
 		}
 	}
@@ -279,8 +282,8 @@ static enum status read_interaction(struct arena *arena, const struct json *root
 
 	update->place = read_place(root);
 	if (read_user(arena, user, platform_member(root, "locale"), &update->actor) != OK ||
-	    optional_id(root, "channel_id", &update->chat_id) != OK ||
-	    optional_id(json_get(root, "message"), "id", &update->message_id) != OK) {
+		optional_id(root, "channel_id", &update->chat_id) != OK ||
+		optional_id(json_get(root, "message"), "id", &update->message_id) != OK) {
 		return INVALID;
 	}
 	if (platform_flag(user, "bot")) {
@@ -293,13 +296,16 @@ enum status discord_read(struct arena *arena, const struct config *config, struc
 {
 	struct update update = {.platform = PLATFORM_DISCORD, .kind = UPDATE_IGNORED, .bot = bot};
 	const struct json *root;
-	int64_t type;
+	int64_t type = 0;
 	enum status status = json_read(arena, body, &root);
 
 	if (status != OK) {
 		return status;
 	}
-	if (small_number(root, "type", &type) != OK || type == 0 || read_head(arena, config, root, type == INTERACTION_PING, &update) != OK) {
+	if (small_number(root, "type", &type) != OK || type == 0) {
+		return INVALID;
+	}
+	if (read_head(arena, config, root, type == INTERACTION_PING, &update) != OK) {
 		return INVALID;
 	}
 	if (type == INTERACTION_PING) {

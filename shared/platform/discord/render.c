@@ -131,7 +131,7 @@ static int64_t style_of(const struct reply_button *button)
 
 /* Sets *ret_left_out when the button's address is gone: then there is no button, and NULL is no failure. */
 static struct json *button_json(struct arena *arena, const struct config *config, enum language language, const struct reply *reply,
-                                const struct reply_button *from, bool *ret_left_out)
+	const struct reply_button *from, bool *ret_left_out)
 {
 	bool action = from->kind == REPLY_BUTTON_ACTION;
 	struct str target = action ? from->target : platform_button_url(arena, config, reply, from);
@@ -247,7 +247,7 @@ static bool is_form(const struct reply *reply)
  * they see: it is said to the person alone.
  */
 static struct str answer_message(struct arena *arena, const struct config *config, const struct update *update, enum language language,
-                                 const struct reply *reply)
+	const struct reply *reply)
 {
 	if (!platform_says(reply)) {
 		return callback_bare(arena, CALLBACK_DEFERRED_UPDATE);
@@ -271,7 +271,7 @@ static struct str not_ours(struct arena *arena, const struct config *config, enu
 }
 
 struct str discord_answer(struct arena *arena, const struct config *config, const struct update *update, enum language language,
-                          const struct reply *reply)
+	const struct reply *reply)
 {
 	switch (update->kind) {
 	case UPDATE_PING:
@@ -284,7 +284,10 @@ struct str discord_answer(struct arena *arena, const struct config *config, cons
 		return is_form(reply) ? open_modal(arena, language, &reply->form) : answer_message(arena, config, update, language, reply);
 	case UPDATE_FORM:
 		/* A form cannot answer a form; without a message there is nothing to change. */
-		return update->message_id != 0 ? answer_message(arena, config, update, language, reply) : say(arena, config, language, reply);
+		if (update->message_id == 0) {
+			return say(arena, config, language, reply);
+		}
+		return answer_message(arena, config, update, language, reply);
 	case UPDATE_IGNORED:
 		/* An interaction is always answered, else the person reads that the application failed. */
 		return str_present(update->interaction_token) ? not_ours(arena, config, language) : STR_ABSENT;

@@ -22,7 +22,8 @@ static void set_user_agent(struct arena *arena, const struct config *config, str
 	platform_header(request, STR("User-Agent"), str_printf(arena, "DiscordBot (" STR_FMT ", " TRIVET_VERSION ")", STR_ARG(home)));
 }
 
-static struct http_request new_request(struct arena *arena, const struct config *config, const char *method, struct str path, struct str body)
+static struct http_request new_request(struct arena *arena, const struct config *config, const char *method, struct str path,
+	struct str body)
 {
 	struct http_request request = {.method = method, .body = body, .timeout_ms = PLATFORM_TIMEOUT_MS};
 
@@ -35,7 +36,7 @@ static struct http_request new_request(struct arena *arena, const struct config 
 }
 
 enum status discord_call(struct arena *arena, const struct config *config, const char *method, struct str path, struct str body,
-                         struct http_request *ret_request)
+	struct http_request *ret_request)
 {
 	struct http_request request;
 	struct str token = config->discord_bot_token.bytes;
@@ -76,7 +77,7 @@ enum status discord_send_request(struct arena *arena, const struct outgoing *out
 	}
 	if (outgoing->reply->delete_message) {
 		path = str_printf(arena, "/channels/%lld/messages/%lld", (long long)outgoing->channel_id,
-		                  (long long)outgoing->reply->target_message);
+			(long long)outgoing->reply->target_message);
 		return discord_call(arena, config, "DELETE", path, STR_ABSENT, ret_request);
 	}
 	body = message_body(arena, outgoing);
@@ -88,18 +89,19 @@ enum status discord_send_request(struct arena *arena, const struct outgoing *out
 }
 
 enum status discord_edit(struct arena *arena, const struct config *config, const struct update *update, enum language language,
-                         const struct reply *reply, struct http_request *ret_request)
+	const struct reply *reply, struct http_request *ret_request)
 {
 	struct http_request request;
 	struct str token = platform_shaped(update->interaction_token, update->interaction_token.len, "-_.~=");
 	struct str body = json_write(arena, discord_message(arena, config, language, reply));
+	int64_t application_id = config->discord_application_id;
 	struct str path;
 
 	/* The token becomes part of a path: nothing but its own letters. */
 	if (!str_present(token)) {
 		return INVALID;
 	}
-	path = str_printf(arena, "/webhooks/%lld/" STR_FMT "/messages/@original", (long long)config->discord_application_id, STR_ARG(token));
+	path = str_printf(arena, "/webhooks/%lld/" STR_FMT "/messages/@original", (long long)application_id, STR_ARG(token));
 	request = new_request(arena, config, "PATCH", path, body);
 	if (!str_present(body) || arena_failed(arena)) {
 		return TOO_LARGE;
@@ -113,17 +115,17 @@ static const struct {
 	int64_t code;
 	enum delivery delivery;
 } codes[] = {
-	{10003, DELIVERY_PERMANENT},   /* unknown channel */
-	{10008, DELIVERY_PERMANENT},   /* unknown message */
-	{10013, DELIVERY_PERMANENT},   /* unknown user */
-	{10015, DELIVERY_PERMANENT},   /* unknown webhook: the interaction is over */
-	{10062, DELIVERY_PERMANENT},   /* unknown interaction: too late */
-	{40003, DELIVERY_WAIT},        /* opening direct messages too fast */
-	{50006, DELIVERY_PERMANENT},   /* empty message */
+	{10003, DELIVERY_PERMANENT}, /* unknown channel */
+	{10008, DELIVERY_PERMANENT}, /* unknown message */
+	{10013, DELIVERY_PERMANENT}, /* unknown user */
+	{10015, DELIVERY_PERMANENT}, /* unknown webhook: the interaction is over */
+	{10062, DELIVERY_PERMANENT}, /* unknown interaction: too late */
+	{40003, DELIVERY_WAIT}, /* opening direct messages too fast */
+	{50006, DELIVERY_PERMANENT}, /* empty message */
 	{50007, DELIVERY_UNREACHABLE}, /* cannot send messages to this user */
-	{50027, DELIVERY_PERMANENT},   /* invalid webhook token: the interaction's 15 minutes are over; its 401 is not about the bot */
-	{50033, DELIVERY_PERMANENT},   /* invalid recipients */
-	{50035, DELIVERY_PERMANENT},   /* invalid form body */
+	{50027, DELIVERY_PERMANENT}, /* invalid webhook token: the interaction's 15 minutes are over; its 401 is not about the bot */
+	{50033, DELIVERY_PERMANENT}, /* invalid recipients */
+	{50035, DELIVERY_PERMANENT}, /* invalid form body */
 	{50278, DELIVERY_UNREACHABLE}, /* no server in common */
 };
 
@@ -172,7 +174,7 @@ static enum delivery by_status(int http_status, bool has_body)
 }
 
 static void read_refusal(const struct outgoing *outgoing, const struct http_response *response, const struct json *body,
-                         struct delivery_result *result)
+	struct delivery_result *result)
 {
 	int64_t code = 0;
 
@@ -199,7 +201,7 @@ static void read_refusal(const struct outgoing *outgoing, const struct http_resp
 }
 
 static void read_success(const struct outgoing *outgoing, const struct http_response *response, const struct json *body,
-                         struct delivery_result *result)
+	struct delivery_result *result)
 {
 	int64_t id = 0;
 	bool told = json_get_id(body, "id", &id) == OK;

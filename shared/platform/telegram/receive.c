@@ -122,9 +122,26 @@ static bool is_forwarded(const struct json *message)
 static bool has_content(const struct json *message)
 {
 	static const char *const contents[] = {
-		"text",    "caption", "animation", "audio",      "document", "paid_media", "photo",   "sticker",   "story",
-		"video",   "voice",   "contact",   "video_note", "dice",     "game",       "location", "poll",      "venue",
-		"checklist", "rich_message",
+		"text",
+		"caption",
+		"animation",
+		"audio",
+		"document",
+		"paid_media",
+		"photo",
+		"sticker",
+		"story",
+		"video",
+		"voice",
+		"contact",
+		"video_note",
+		"dice",
+		"game",
+		"location",
+		"poll",
+		"venue",
+		"checklist",
+		"rich_message",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(contents); i++) {
@@ -152,7 +169,7 @@ static bool find_command(struct str text, const struct json *entities, struct st
 		int64_t length;
 
 		if (str_eq(platform_member(entity, "type"), STR("bot_command")) && json_get_i64(entity, "offset", 0, 0, &offset) == OK &&
-		    json_get_i64(entity, "length", 2, INT32_MAX, &length) == OK) {
+			json_get_i64(entity, "length", 2, INT32_MAX, &length) == OK) {
 			return utf_from_units16(text, 0, (size_t)length, ret_token) == OK;
 		}
 	}
@@ -168,7 +185,7 @@ static bool find_command(struct str text, const struct json *entities, struct st
 
 enum token_kind {
 	TOKEN_UNSET = 0,
-	TOKEN_TEXT,  /* no form of a command: words like any other */
+	TOKEN_TEXT, /* no form of a command: words like any other */
 	TOKEN_OURS,
 	TOKEN_OTHER, /* meant for another bot */
 	TOKEN_COUNT
@@ -230,7 +247,8 @@ static enum status read_message(struct reading *r, const struct json *message)
 	const struct json *from = json_get(message, "from");
 
 	if (read_chat(json_get(message, "chat"), &update->chat_id, &update->place) != OK ||
-	    json_get_i64(message, "message_id", 0, INT64_MAX, &update->message_id) != OK || read_date(message, &update->sent_at) != OK) {
+		json_get_i64(message, "message_id", 0, INT64_MAX, &update->message_id) != OK ||
+		read_date(message, &update->sent_at) != OK) {
 		return INVALID;
 	}
 	if (from == NULL || update->place == PLACE_UNSET) {
@@ -259,11 +277,11 @@ static enum status read_callback(struct reading *r, const struct json *query)
 	struct str id;
 
 	if (json_get_str(query, "id", &id) != OK || id.len == 0 || id.len > CALLBACK_ID_MAX ||
-	    read_actor(r->arena, from, &update->actor) != OK) {
+		read_actor(r->arena, from, &update->actor) != OK) {
 		return INVALID;
 	}
 	if (message != NULL && (read_chat(json_get(message, "chat"), &update->chat_id, &update->place) != OK ||
-	                        json_get_i64(message, "message_id", 0, INT64_MAX, &update->message_id) != OK)) {
+				       json_get_i64(message, "message_id", 0, INT64_MAX, &update->message_id) != OK)) {
 		return INVALID;
 	}
 	if (update->place == PLACE_UNSET) {

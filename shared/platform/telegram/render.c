@@ -61,7 +61,7 @@ static struct json *set_style(struct json *button, enum reply_button_style style
 
 /* Sets *ret_left_out when the button's address is gone: then there is no button, and NULL is no failure. */
 static struct json *button_json(struct arena *arena, const struct config *config, int64_t chat_id, enum language language,
-                                const struct reply *reply, const struct reply_button *from, bool *ret_left_out)
+	const struct reply *reply, const struct reply_button *from, bool *ret_left_out)
 {
 	struct str label = platform_label(arena, language, from->label, TELEGRAM_LABEL_MAX);
 	struct json *button = json_set_str(json_object(), "text", label);
@@ -79,7 +79,11 @@ static struct json *button_json(struct arena *arena, const struct config *config
 	case REPLY_BUTTON_WEB_APP:
 		*ret_left_out = *ret_left_out || str_empty(url) || url.len > TELEGRAM_URL_MAX;
 		/* Telegram opens web apps from private chats only; elsewhere the same page is a link. */
-		button = chat_id > 0 ? json_set(button, "web_app", json_set_str(json_object(), "url", url)) : json_set_str(button, "url", url);
+		if (chat_id > 0) {
+			button = json_set(button, "web_app", json_set_str(json_object(), "url", url));
+		} else {
+			button = json_set_str(button, "url", url);
+		}
 		break;
 	case REPLY_BUTTON_UNSET:
 	case REPLY_BUTTON_COUNT:
@@ -91,7 +95,7 @@ static struct json *button_json(struct arena *arena, const struct config *config
 
 /* The inline keyboard's rows; an empty array when the reply has no buttons. */
 static struct json *keyboard(struct arena *arena, const struct config *config, int64_t chat_id, enum language language,
-                             const struct reply *reply)
+	const struct reply *reply)
 {
 	struct json *rows = json_array();
 	struct json *row = NULL;
@@ -132,7 +136,7 @@ static struct json *set_words(struct arena *arena, struct json *message, enum la
 }
 
 static struct json *set_keyboard(struct arena *arena, const struct config *config, struct json *message, int64_t chat_id,
-                                 enum language language, const struct reply *reply)
+	enum language language, const struct reply *reply)
 {
 	struct json *rows = keyboard(arena, config, chat_id, language, reply);
 
@@ -143,7 +147,7 @@ static struct json *set_keyboard(struct arena *arena, const struct config *confi
 }
 
 struct json *telegram_message(struct arena *arena, const struct config *config, int64_t chat_id, enum language language,
-                              const struct reply *reply, bool plain)
+	const struct reply *reply, bool plain)
 {
 	struct json *message = json_set_i64(json_object(), "chat_id", chat_id);
 
@@ -175,7 +179,7 @@ static int64_t chat_of(const struct update *update, const struct reply *reply)
 }
 
 static struct str send_message(struct arena *arena, const struct config *config, const struct update *update, enum language language,
-                               const struct reply *reply)
+	const struct reply *reply)
 {
 	int64_t chat_id = chat_of(update, reply);
 	struct json *message = telegram_message(arena, config, chat_id, language, reply, false);
@@ -190,7 +194,7 @@ static struct str send_message(struct arena *arena, const struct config *config,
 }
 
 static struct str edit_message(struct arena *arena, const struct config *config, const struct update *update, enum language language,
-                               const struct reply *reply)
+	const struct reply *reply)
 {
 	struct json *message = telegram_delete(update->chat_id, update->message_id);
 
@@ -219,7 +223,7 @@ static struct str as_notice(struct arena *arena, enum language language, const s
  * client's own clock.
  */
 static struct str answer_button(struct arena *arena, const struct config *config, const struct update *update, enum language language,
-                                const struct reply *reply)
+	const struct reply *reply)
 {
 	struct str notice = as_notice(arena, language, reply);
 	bool would_leak = reply->private && update->place == PLACE_GROUP;
@@ -236,7 +240,7 @@ static struct str answer_button(struct arena *arena, const struct config *config
 }
 
 struct str telegram_answer(struct arena *arena, const struct config *config, const struct update *update, enum language language,
-                           const struct reply *reply)
+	const struct reply *reply)
 {
 	bool says = platform_says(reply);
 

@@ -13,7 +13,7 @@
 #define HTTP_TOO_MANY 429
 
 enum status telegram_call(struct arena *arena, const struct config *config, struct str bot_name, const char *method, struct str body,
-                          struct http_request *ret_request)
+	struct http_request *ret_request)
 {
 	const struct config_bot *bot = config_bot_by_name(config, bot_name);
 	struct http_request request = {.method = "POST", .body = body, .timeout_ms = PLATFORM_TIMEOUT_MS};
@@ -38,13 +38,15 @@ enum status telegram_send_request(struct arena *arena, const struct outgoing *ou
 {
 	const struct reply *reply = outgoing->reply;
 	const char *method = reply->delete_message ? "deleteMessage" : "sendMessage";
+	struct json *parameters;
 	struct str body;
 
 	if (reply->delete_message) {
-		body = json_write(arena, telegram_delete(outgoing->recipient, reply->target_message));
+		parameters = telegram_delete(outgoing->recipient, reply->target_message);
 	} else {
-		body = json_write(arena, telegram_message(arena, outgoing->config, outgoing->recipient, outgoing->language, reply, outgoing->plain));
+		parameters = telegram_message(arena, outgoing->config, outgoing->recipient, outgoing->language, reply, outgoing->plain);
 	}
+	body = json_write(arena, parameters);
 	if (!str_present(body)) {
 		return arena_failed(arena) ? TOO_LARGE : INVALID;
 	}
@@ -89,7 +91,7 @@ static int64_t wait_of(const struct json *parameters, const struct http_response
 }
 
 static void read_refusal(const struct outgoing *outgoing, const struct http_response *response, const struct json *body,
-                         struct delivery_result *result)
+	struct delivery_result *result)
 {
 	const struct json *parameters = json_get(body, "parameters");
 

@@ -18,7 +18,7 @@ enum status telegram_read(struct arena *arena, const struct config *config, stru
 
 /* render.c: platform_ops.answer. */
 struct str telegram_answer(struct arena *arena, const struct config *config, const struct update *update, enum language language,
-                           const struct reply *reply);
+	const struct reply *reply);
 
 /* HTML: < > & and, for attributes, the quote. Source: platforms.md 1.6. */
 extern const struct text_style telegram_style;
@@ -29,7 +29,7 @@ extern const struct text_style telegram_style;
  * plain: without markup. NULL when there is no text to show or the arena failed.
  */
 struct json *telegram_message(struct arena *arena, const struct config *config, int64_t chat_id, enum language language,
-                              const struct reply *reply, bool plain);
+	const struct reply *reply, bool plain);
 
 /* telegram_delete - the parameters of deleteMessage. */
 struct json *telegram_delete(int64_t chat_id, int64_t message_id);
