@@ -116,6 +116,7 @@ enum status once(struct ctx *ctx, struct str key, enum status (*fn)(struct tx *t
 		status = tx_run(ctx, claim_and_run, &call);
 	} while (status == UNAVAILABLE && call.in_work);
 	if (status == OK) {
+		metric_add(METRIC_UPDATE_DUPLICATE, result.repeated ? 1 : 0);
 		*ret_result = result;
 	}
 	return status;

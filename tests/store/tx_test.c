@@ -1,0 +1,283 @@
+/* service/tx against a real server: what is committed, what is rolled back, what runs once more. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/metric.h"
+#include "io/app.h"
+#include "service/tx.h"
+#include "support/testdb.h"
+
+#define NOW INT64_C(1763645054123456) /* 2025-11-20 */
+
+struct fixture {
+	struct app *app;
+	struct arena *arena;
+};
+
+static int setup(void **state)
+{
+	static struct fixture fixture;
+	fixture.app = testdb_app(2);
+	fixture.arena = arena_new(ARENA_REQUEST_LIMIT);
+	*state = &fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+	testdb_exec("TRUNCATE public.note; DROP TABLE IF EXISTS public.changing");
+	arena_free(fixture->arena);
+	testdb_app_close(fixture->app);
+	return 0;
+}
+
+static struct ctx ctx_of(const struct fixture *fixture)
+{
+	return testdb_ctx(fixture->app, fixture->arena, NOW, 3);
+}
+
+/* What the function of a test does on each of its runs. */
+struct script {
+	const char *sql[3];       /* of run 0, 1, 2 */
+	enum status answer[3];    /* after its statement succeeded */
+	bool fill_arena;
+	bool swallow;             /* answers OK whatever the statement said */
+	int runs;
+};
+
+static enum status play(struct tx *tx, void *arg)
+{
+	struct script *script = arg;
+	int run = script->runs++;
+	assert_in_range(run, 0, 2);
+	enum status status = OK;
+	if (script->sql[run] != NULL) {
+		status = pg_query(tx->conn, tx->ctx->arena, script->sql[run], NULL, NULL);
+	}
+	if (script->fill_arena) {
+		assert_null(arena_alloc(tx->ctx->arena, ARENA_REQUEST_LIMIT + 1));
+	}
+	if (script->swallow) {
+		return OK;
+	}
+	return status == OK ? script->answer[run] : status;
+}
+
+static int64_t notes(void)
+{
+	return testdb_i64("SELECT count(*) FROM public.note");
+}
+
+static void ok_commits(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct script script = {.sql = {"INSERT INTO public.note VALUES (1)"}};
+	assert_int_equal(tx_run(&ctx, play, &script), OK);
+	assert_int_equal(script.runs, 1);
+	assert_int_equal(notes(), 1);
+	assert_false(pg_holding());
+}
+
+static void any_failure_rolls_back(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	for (int status = 1; status < STATUS_COUNT; status++) {
+		if (status == RETRY) {
+			continue;
+		}
+		struct script script = {.sql = {"INSERT INTO public.note VALUES (1)"}, .answer = {(enum status)status}};
+		assert_int_equal(tx_run(&ctx, play, &script), status);
+		assert_int_equal(script.runs, 1); /* NOT_FOUND too, which is not always a missing partition */
+		assert_int_equal(notes(), 0);
+		assert_false(pg_holding());
+	}
+}
+
+static void a_failed_arena_rolls_back(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct script script = {.sql = {"INSERT INTO public.note VALUES (1)"}, .fill_arena = true};
+	assert_int_equal(tx_run(&ctx, play, &script), TOO_LARGE);
+	assert_int_equal(notes(), 0);
+}
+
+static void an_overlooked_error_does_not_commit(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct script script = {.sql = {"INSERT INTO public.note VALUES (NULL)"}, .swallow = true};
+	assert_int_equal(tx_run(&ctx, play, &script), INTERNAL);
+	assert_int_equal(notes(), 0);
+}
+
+static void retry_runs_the_whole_once_more(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	int64_t retries = metric_get(METRIC_DB_RETRY);
+	struct script script = {.sql = {"INSERT INTO public.note VALUES (1)", "INSERT INTO public.note VALUES (2)"}, .answer = {RETRY, OK}};
+	assert_int_equal(tx_run(&ctx, play, &script), OK);
+	assert_int_equal(script.runs, 2);
+	assert_int_equal(testdb_i64("SELECT sum(id) FROM public.note"), 2);
+	assert_int_equal(metric_get(METRIC_DB_RETRY), retries + 1);
+}
+
+static void contention_twice_is_unavailable(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct script script = {.answer = {RETRY, RETRY, OK}};
+	assert_int_equal(tx_run(&ctx, play, &script), UNAVAILABLE);
+	assert_int_equal(script.runs, 2);
+}
+
+static void a_deferred_constraint_fails_at_the_commit(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct script script = {.sql = {"INSERT INTO public.note (id, unique_late) VALUES (1, 1), (2, 1)"}};
+	assert_int_equal(tx_run(&ctx, play, &script), CONFLICT);
+	assert_int_equal(notes(), 0);
+}
+
+static void a_missing_partition_is_made_and_the_whole_runs_once_more(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	const char *insert = "INSERT INTO public.event_key_recent (key, content, at) VALUES ('k', '', '2025-11-19 12:00:00+00')";
+	assert_int_equal(testdb_i64("SELECT count(*) FROM pg_inherits WHERE inhparent = 'public.ledger'::regclass"), 0);
+	struct script script = {.sql = {insert, insert, insert}};
+	assert_int_equal(tx_run(&ctx, play, &script), OK);
+	assert_int_equal(script.runs, 2);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.event_key_recent"), 1);
+	/* From 30 days back to 7 ahead of ctx->now, whatever the server's clock says. */
+	assert_int_equal(testdb_i64("SELECT count(*) FROM pg_inherits WHERE inhparent = 'public.ledger'::regclass"), 38);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM pg_class WHERE relname IN ('ledger_20251021', 'ledger_20251127')"), 2);
+	script = (struct script){.sql = {"INSERT INTO public.event_key_recent (key, content, at) VALUES ('l', '', '2025-11-20 12:00:00+00')"}};
+	assert_int_equal(tx_run(&ctx, play, &script), OK);
+	assert_int_equal(script.runs, 1);
+}
+
+static void a_day_that_is_never_made_is_a_defect(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	const char *insert = "INSERT INTO public.event_key_recent (key, content, at) VALUES ('k', '', '2001-01-01 00:00:00+00')";
+	struct script script = {.sql = {insert, insert, insert}};
+	assert_int_equal(tx_run(&ctx, play, &script), INTERNAL);
+	assert_int_equal(script.runs, 2);
+}
+
+static void the_deadline_ends_a_transaction(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct ctx ctx = testdb_ctx(fixture->app, fixture->arena, NOW, 0.2);
+	struct script script = {.sql = {"INSERT INTO public.note SELECT 1 FROM pg_sleep(3)"}};
+	assert_int_equal(tx_run(&ctx, play, &script), TIMED_OUT);
+	assert_int_equal(script.runs, 1);
+	assert_int_equal(tx_run(&ctx, play, &script), TIMED_OUT); /* not even begun */
+	assert_int_equal(script.runs, 1);
+	usleep(700 * 1000);
+	assert_int_equal(notes(), 0);
+}
+
+static void a_connection_lost_inside_is_unavailable_and_one_at_the_commit_is_unknown(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct script script = {.sql = {"SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(1)"}};
+	assert_int_equal(tx_run(&ctx, play, &script), UNAVAILABLE);
+	assert_int_equal(script.runs, 1);
+	/* A constraint trigger that runs at COMMIT kills its own session: the answer never comes. */
+	script = (struct script){.sql = {"INSERT INTO public.note (id, die) VALUES (7, true)"}};
+	assert_int_equal(tx_run(&ctx, play, &script), TIMED_OUT);
+	assert_int_equal(notes(), 0);
+}
+
+/* ---- reads ---- */
+
+struct read_script {
+	bool kill;
+	int runs;
+	int64_t value;
+};
+
+static enum status read_changing(struct tx *tx, void *arg)
+{
+	struct read_script *script = arg;
+	script->runs++;
+	assert_false(pg_in_transaction(tx->conn));
+	if (script->kill && script->runs == 1) {
+		return pg_query(tx->conn, tx->ctx->arena, "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(1)", NULL, NULL);
+	}
+	struct pg_rows *rows;
+	struct pg_params params = tx_params(tx);
+	pg_add_str(&params, STR("no such key"));
+	enum status status = tx_query(tx, SQL_INBOX_GET, &params, &rows);
+	if (status == OK) {
+		script->value = pg_row_count(rows);
+	}
+	return status;
+}
+
+static void a_read_has_no_transaction(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct read_script script = {.value = -1};
+	assert_int_equal(service_read(&ctx, read_changing, &script), OK);
+	assert_int_equal(script.runs, 1);
+	assert_int_equal(script.value, 0);
+	assert_false(pg_holding());
+}
+
+static void a_read_survives_a_changed_table(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct ctx ctx = testdb_ctx(fixture->app, fixture->arena, NOW, 3);
+	struct read_script script = {.value = -1};
+	assert_int_equal(service_read(&ctx, read_changing, &script), OK);
+	testdb_exec("ALTER TABLE public.inbox ALTER COLUMN sealed TYPE text USING NULL");
+	script.runs = 0;
+	assert_int_equal(service_read(&ctx, read_changing, &script), OK);
+	assert_int_equal(script.runs, 2);
+	testdb_exec("ALTER TABLE public.inbox ALTER COLUMN sealed TYPE bytea USING NULL");
+}
+
+static void a_read_survives_a_lost_connection(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct read_script script = {.kill = true, .value = -1};
+	assert_int_equal(service_read(&ctx, read_changing, &script), OK);
+	assert_int_equal(script.runs, 2);
+	assert_int_equal(script.value, 0);
+}
+
+static int group_setup(void **state)
+{
+	int failed = testdb_setup(state);
+	testdb_exec("CREATE TABLE public.note (id bigint NOT NULL, unique_late bigint UNIQUE DEFERRABLE INITIALLY DEFERRED, die boolean);"
+	            "CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+	            " IF NEW.die THEN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); END IF; RETURN NEW; END $$;"
+	            "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON public.note DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.die()");
+	return failed;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(ok_commits),
+		TEST(any_failure_rolls_back),
+		TEST(a_failed_arena_rolls_back),
+		TEST(an_overlooked_error_does_not_commit),
+		TEST(retry_runs_the_whole_once_more),
+		TEST(contention_twice_is_unavailable),
+		TEST(a_deferred_constraint_fails_at_the_commit),
+		TEST(a_missing_partition_is_made_and_the_whole_runs_once_more),
+		TEST(a_day_that_is_never_made_is_a_defect),
+		TEST(the_deadline_ends_a_transaction),
+		TEST(a_connection_lost_inside_is_unavailable_and_one_at_the_commit_is_unknown),
+		TEST(a_read_has_no_transaction),
+		TEST(a_read_survives_a_changed_table),
+		TEST(a_read_survives_a_lost_connection),
+	};
+	return cmocka_run_group_tests(tests, group_setup, testdb_teardown);
+}
