@@ -334,7 +334,7 @@ def test_after_an_unlink_only_the_old_account_may_be_linked_for_a_day(people, st
     people.telegram(telegram, f"/code {people.code_from_discord(discord)}")
     action = buttons(stack.command_telegram(telegram, "/unlink")["reply_markup"])["Unlink"]
     people.press_telegram(telegram, action)
-    assert "in 23 h" in people.telegram(telegram, f"/code {people.code_from_discord(new_id())}")
+    assert "in 1 d" in people.telegram(telegram, f"/code {people.code_from_discord(new_id())}")
     assert "Done!" in people.telegram(telegram, f"/code {people.code_from_discord(discord)}")
 
 

@@ -1,0 +1,145 @@
+"""Proof: programs may be stopped or killed at any moment under load, and nothing that was acknowledged is lost or done twice.
+
+usage: restarts.py term|kill [SECONDS]   (120; make prove-term, make prove-kill)
+
+500 requests a second of commands with an effect (/lang, /getcode and /code on both platforms), while every half second the next program gets SIGTERM (or -9).
+term: every answer is 200. kill: every request is answered 200 or, sent again as Telegram would, takes effect once.
+"""
+import asyncio
+import collections
+import json
+import os
+import signal
+import sys
+import time
+
+import aiohttp
+
+sys.path[:0] = [__file__.rsplit("/", 2)[0] + "/e2e"]
+from conftest import temporary_stack, wait_for  # noqa: E402
+from crowd import CODE, Crowd  # noqa: E402
+
+RATE = 500
+EVERY = 0.5
+
+
+class Load:
+    def __init__(self, stack, crowd):
+        self.stack, self.crowd = stack, crowd
+        self.first, self.languages, self.redeemers, self.problems = collections.Counter(), [], [], []
+        self.kills = 0
+
+    async def telegram(self, update):
+        """Sent until it is acknowledged; the first answer is counted by its status."""
+        body, first, end = json.dumps(update), True, time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                status, text = await self.crowd.post("/telegram/main", body, {"X-Telegram-Bot-Api-Secret-Token": self.crowd.env["BOT_SECRET"]})
+            except aiohttp.ClientError as error:
+                status, text = type(error).__name__, ""
+            if first:
+                self.first[status] += 1
+                first = False
+            if status == 200:
+                return json.loads(text)["text"] if text else None
+            await asyncio.sleep(0.1)
+        self.problems.append(f"never acknowledged: {body[:200]}")
+        return ""
+
+    async def pair(self, number):
+        """A code that Discord answered with, redeemed on Telegram: linked once, and the update sent again gets the same words."""
+        issuer, redeemer = 9_000_000_000 + number, 9_500_000_000 + number
+        codes = CODE.findall(await self.interaction(issuer, "getcode"))
+        if len(codes) != 1:
+            return  # Discord does not ask again: its user was told to try later, or lost his answer with the program
+        update = self.crowd.telegram_update(redeemer, f"/code {codes[0]}")
+        texts = {await self.telegram(update) for _ in range(2)}  # and once more after it was acknowledged
+        if len(texts) != 1 or "Done!" not in texts.pop():
+            self.problems.append(f"{number}: {texts}")
+        self.redeemers.append(redeemer)
+
+    async def language(self, number):
+        user = 9_900_000_000 + number
+        wanted = ("en", "ru")[number % 2]
+        await self.telegram(self.crowd.telegram_update(user, f"/lang {wanted}"))
+        self.languages.append((user, wanted))
+
+    async def interaction(self, user, name, **options):
+        """The answer's text; empty when there was none."""
+        body = json.dumps(self.crowd.interaction(user, name, **options)).encode()
+        try:
+            status, text = await self.crowd.post("/discord/interactions", body, self.crowd.signed(body))
+        except aiohttp.ClientError as error:
+            status, text = type(error).__name__, ""
+        self.first[status] += 1
+        return text if status == 200 else ""
+
+    async def discord_language(self, number):
+        await self.interaction(9_900_000_000 + number, "lang", lang=("en", "ru")[number % 2])
+
+    async def disturb(self, signal_number, end):
+        programs = [name for name in self.stack.programs()]
+        while time.monotonic() < end:
+            name = programs[self.kills % len(programs)]
+            pid = self.stack.pid(name)
+            if pid:
+                try:
+                    os.kill(pid, signal_number)
+                    self.kills += 1
+                except ProcessLookupError:
+                    pass
+            await asyncio.sleep(EVERY)
+
+    async def run(self, signal_number, seconds):
+        end, started, number, tasks = time.monotonic() + seconds, time.monotonic(), 0, set()
+        disturbing = asyncio.create_task(self.disturb(signal_number, end))
+        kinds = (self.language, self.discord_language, self.language, self.discord_language, self.pair)
+        while time.monotonic() < end:
+            # a pair is three requests, the others one
+            due = int((time.monotonic() - started) * RATE / 1.4)
+            while number < due:
+                task = asyncio.create_task(kinds[number % len(kinds)](number))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+                number += 1
+            await asyncio.sleep(0.01)
+        await disturbing
+        await asyncio.gather(*tasks)
+        return time.monotonic() - started
+
+
+def check_effects(stack, load):
+    """Acknowledged languages that are not there, and redeemers who were not linked exactly once."""
+    with stack.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT i.platform_id, a.language FROM identity i JOIN account a ON a.id = i.account_id WHERE i.platform = 'telegram'"
+                       " AND i.platform_id >= 9900000000")
+        held = dict(cursor.fetchall())
+        cursor.execute("SELECT i.platform_id, count(*) FROM merge m JOIN identity i ON i.id = m.redeemer_identity_id GROUP BY 1")
+        merges = dict(cursor.fetchall())
+    return [user for user, wanted in load.languages if held.get(user) != wanted], [user for user in load.redeemers if merges.get(user) != 1]
+
+
+async def prove(stack, signal_number, seconds):
+    async with Crowd(stack.env, connections=200) as crowd:
+        load = Load(stack, crowd)
+        took = await load.run(signal_number, seconds)
+        return load, took
+
+
+def main(kind, seconds):
+    with temporary_stack() as stack:
+        stack.up()
+        load, took = asyncio.run(prove(stack, signal.SIGTERM if kind == "term" else signal.SIGKILL, seconds))
+        wait_for(lambda: stack.request("GET", "/readyz").status_code == 200, 10, "readiness")
+        lost, wrong = check_effects(stack, load)
+        total = sum(load.first.values())
+        print(f"{kind}: {load.kills} signals in {took:.0f} s, {total} requests ({total / took:.0f}/s), first answers {dict(load.first)}")
+        print(f"acknowledged settings {len(load.languages)}, lost {len(lost)}; links {len(load.redeemers)}, not exactly once {len(wrong)}; problems {len(load.problems)} {load.problems[:3]}")
+        verify = stack.trivet("verify", check=False)
+        print(verify.stdout.strip())
+        strict = kind == "term" and set(load.first) != {200}
+        return int(bool(lost or wrong or load.problems or strict or verify.returncode))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 120))
