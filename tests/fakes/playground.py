@@ -12,13 +12,14 @@ import re
 import secrets
 import time
 from collections import OrderedDict, deque
+from urllib.parse import urlsplit
 
 import people
 from commands import BUILT_IN_DISCORD, BUILT_IN_TELEGRAM
 from discord import Call as DiscordCall
 from discord import DiscordError, EPHEMERAL, check_modal
 from signing import sign
-from telegram import GROUP_ID, GROUP_TITLE
+from telegram import GROUP_ID, GROUP_TITLE, LOOPBACK
 from wire import Response, Upload, fetch, json_response, parse_multipart
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "dev", "playground")
@@ -710,8 +711,7 @@ class Playground:
     async def api(self, request, name):
         if request.method == "GET":
             return self.api_get(request, name)
-        origin = request.header("origin")
-        if origin and origin.split("://", 1)[-1] != request.header("host"):
+        if not self.own_page(request.header("origin")):
             return json_response({"error": "asked from another page"}, 403)
         if request.header("content-type").split(";")[0] != "application/json":
             return json_response({"error": "JSON only"}, 415)
@@ -725,6 +725,11 @@ class Playground:
             return json_response(await action(self, body), headers={"Cache-Control": "no-store"})
         except (ValueError, TypeError) as error:
             return json_response({"error": str(error)}, 400)
+
+    def own_page(self, origin):
+        """Whether an action comes from our page (or from no page at all): nginx may have dropped the port from Host, so BASE_URL's counts."""
+        parts, base = urlsplit(origin), urlsplit(self.settings.get("BASE_URL"))
+        return not origin or (parts.hostname in LOOPBACK and (not base.port or parts.port == base.port))
 
     def api_get(self, request, name):
         if name == "state":

@@ -42,7 +42,13 @@ export function dialog(title, body, className = "") {
 		h("header", {}, h("h2", {}, title), h("button", { type: "button", class: "icon", "aria-label": "×", onclick: close }, "×")),
 		...[body(close)].flat(),
 	);
-	box.addEventListener("close", () => box.remove());
+	const before = document.activeElement;
+	box.addEventListener("close", () => {
+		box.remove();
+		// Chromium gives the focus back, but without a caret: what is typed next would be lost.
+		before?.blur();
+		before?.focus();
+	});
 	box.addEventListener("click", (event) => {
 		if (event.target === box) {
 			close();
