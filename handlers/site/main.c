@@ -45,7 +45,7 @@ static const struct route routes[] = {
 	ROUTE(METHOD_GET, "/healthz", ROUTE_PUBLIC, .deadline_us = DEADLINE_US, .run = show_health, .summary = "The process is up"),
 	ROUTE(METHOD_GET, "/readyz", ROUTE_PUBLIC, .deadline_us = DEADLINE_US, .run = show_ready, .summary = "Requests can be served"),
 	ROUTE(METHOD_GET, "/metrics", ROUTE_LOOPBACK, .deadline_us = DEADLINE_US, .run = show_metrics,
-	      .summary = "Prometheus text of every program of this host"),
+		.summary = "Prometheus text of every program of this host"),
 };
 
 int main(void)
@@ -53,7 +53,14 @@ int main(void)
 	size_t count = 0;
 	const struct pg_statement *statements = store_statements(&count);
 
-	return program_run(&(struct app_options){.program = PROGRAM_SITE, .name = "trivet-site", .statements = statements,
-	                                         .statement_count = count, .with_cache = true, .events_statement = SIZE_MAX},
-	                   routes, ARRAY_LEN(routes), NULL);
+	const struct app_options options = {
+		.program = PROGRAM_SITE,
+		.name = "trivet-site",
+		.statements = statements,
+		.statement_count = count,
+		.with_cache = true,
+		.events_statement = SIZE_MAX,
+	};
+
+	return program_run(&options, routes, ARRAY_LEN(routes), NULL);
 }

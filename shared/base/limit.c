@@ -68,7 +68,7 @@ static uint64_t load_word(const char *bytes, size_t len)
 static uint64_t hash_key(const uint64_t seed[2], struct str key)
 {
 	uint64_t v[4] = {seed[0] ^ UINT64_C(0x736f6d6570736575), seed[1] ^ UINT64_C(0x646f72616e646f6d),
-	                 seed[0] ^ UINT64_C(0x6c7967656e657261), seed[1] ^ UINT64_C(0x7465646279746573)};
+		seed[0] ^ UINT64_C(0x6c7967656e657261), seed[1] ^ UINT64_C(0x7465646279746573)};
 	size_t whole = key.len & ~(size_t)7;
 
 	for (size_t at = 0; at <= whole; at += 8) {

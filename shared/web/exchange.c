@@ -13,10 +13,10 @@ struct exchange {
 	struct ctx ctx;
 	struct route_call call;
 	struct response response;
-	size_t row;           /* of the route; route_count when there is none */
-	int64_t began;        /* monotonic */
-	uint64_t bytes_in;    /* of the body */
-	bool sent;            /* the whole answer got out */
+	size_t row; /* of the route; route_count when there is none */
+	int64_t began; /* monotonic */
+	uint64_t bytes_in; /* of the body */
+	bool sent; /* the whole answer got out */
 };
 
 static void refuse(struct exchange *exchange, int status, const char *detail)
@@ -72,7 +72,7 @@ static bool find_route(struct exchange *exchange)
 	const struct web_options *options = exchange->room->options;
 	const struct rawreq *raw = &exchange->request.raw;
 	enum status status = route_find(options->routes, options->route_count, raw->method, raw->path, &exchange->row,
-	                                exchange->call.params);
+		exchange->call.params);
 
 	if (status == NOT_FOUND) {
 		refuse(exchange, 404, "no such path");
@@ -81,7 +81,7 @@ static bool find_route(struct exchange *exchange)
 	if (status != OK) {
 		refuse(exchange, 405, "this path does not take this method: see Allow");
 		response_header(&exchange->call, STR("Allow"),
-		                route_allow(exchange->room->arena, options->routes, options->route_count, raw->path));
+			route_allow(exchange->room->arena, options->routes, options->route_count, raw->path));
 		return false;
 	}
 	exchange->call.route = &options->routes[exchange->row];
@@ -160,7 +160,7 @@ static bool read_body(struct exchange *exchange)
 		return false; /* the arena failed: the answer is the 413 */
 	}
 	if (fcgi_read(exchange->room->fcgi, body, size, &len) != OK || len < size ||
-	    count_rest(exchange, announced - size, &rest) != OK || rest != announced - size) {
+		count_rest(exchange, announced - size, &rest) != OK || rest != announced - size) {
 		exchange->bytes_in = len + rest;
 		refuse(exchange, 400, "the body is not as long as Content-Length says: send the request again");
 		return false;
@@ -198,7 +198,7 @@ static bool verified(struct exchange *exchange)
 static void decide(struct exchange *exchange)
 {
 	if (parse(exchange) && find_route(exchange) && in_time(exchange) && admitted(exchange) && read_body(exchange) &&
-	    verified(exchange)) {
+		verified(exchange)) {
 		settle_failure(exchange, exchange->call.route->run(&exchange->call));
 	}
 	if (exchange->response.failed || arena_failed(exchange->room->arena)) {
@@ -282,7 +282,7 @@ static void count(const struct exchange *exchange, int64_t duration)
 	char name[METRIC_ROUTE_NAME];
 
 	(void)snprintf(name, sizeof(name), "%s %s",
-	               exchange->call.route != NULL ? method_name(exchange->call.route->method) : "any", route_path(exchange));
+		exchange->call.route != NULL ? method_name(exchange->call.route->method) : "any", route_path(exchange));
 	metric_route(exchange->row, name, exchange->response.status, duration);
 }
 

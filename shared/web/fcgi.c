@@ -28,7 +28,7 @@ enum status fcgi_setup(void)
 		return UNAVAILABLE;
 	}
 	if (!set_disposition(SIGPIPE, SIG_IGN) || !set_disposition(SIGUSR1, SIG_IGN) || !set_disposition(SIGUSR2, SIG_IGN) ||
-	    !set_disposition(SIGHUP, SIG_IGN) || !set_disposition(SIGTERM, SIG_DFL) || !set_disposition(SIGINT, SIG_DFL)) {
+		!set_disposition(SIGHUP, SIG_IGN) || !set_disposition(SIGTERM, SIG_DFL) || !set_disposition(SIGINT, SIG_DFL)) {
 		return UNAVAILABLE;
 	}
 	return OK;

@@ -41,7 +41,7 @@ enum status listen_inherited(int *ret_fd)
 		return NOT_FOUND;
 	}
 	if (!counted || count != 1 || !option_is(INHERITED_FD, SO_DOMAIN, AF_UNIX) || !option_is(INHERITED_FD, SO_TYPE, SOCK_STREAM) ||
-	    !option_is(INHERITED_FD, SO_ACCEPTCONN, 1)) {
+		!option_is(INHERITED_FD, SO_ACCEPTCONN, 1)) {
 		return INVALID;
 	}
 

@@ -17,10 +17,10 @@
 #define REQUEST_ID_LEN 32
 
 struct request {
-	struct rawreq raw;       /* body still absent */
+	struct rawreq raw; /* body still absent */
 	uint64_t content_length; /* 0 when none was announced */
-	int64_t sent;            /* TRIVET_SENT, microseconds UTC: when nginx had the whole request; 0: not told */
-	struct str request_id;   /* 32 lower-case hexadecimal digits; absent: not told, or of another form */
+	int64_t sent; /* TRIVET_SENT, microseconds UTC: when nginx had the whole request; 0: not told */
+	struct str request_id; /* 32 lower-case hexadecimal digits; absent: not told, or of another form */
 };
 
 /*

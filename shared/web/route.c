@@ -49,7 +49,7 @@ static bool answers(const struct route *route, enum method method)
 }
 
 enum status route_find(const struct route *routes, size_t count, enum method method, struct str path, size_t *ret_row,
-                       struct str *ret_params)
+	struct str *ret_params)
 {
 	struct str params[ROUTE_PARAMS_MAX];
 	size_t found = SIZE_MAX;

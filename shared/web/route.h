@@ -14,7 +14,7 @@
 #define RESPONSE_HEADERS_MAX 6
 
 struct response {
-	int status;              /* 200 when left 0 */
+	int status; /* 200 when left 0 */
 	struct str content_type; /* absent: none (empty bodies) */
 	struct str body;
 	struct header headers[RESPONSE_HEADERS_MAX];
@@ -24,10 +24,10 @@ struct response {
 
 enum route_access {
 	ROUTE_ACCESS_UNSET = 0, /* does not compile: ROUTE() */
-	ROUTE_PUBLIC,           /* anyone; the endpoint needs nobody */
-	ROUTE_SIGNED,           /* a platform's webhook: the row's `verify` proves the sender over the raw bytes */
-	ROUTE_API_KEY,          /* Authorization: Bearer; the row's `verify` looks it up; with `scope` */
-	ROUTE_LOOPBACK,         /* REMOTE_ADDR is of this host */
+	ROUTE_PUBLIC, /* anyone; the endpoint needs nobody */
+	ROUTE_SIGNED, /* a platform's webhook: the row's `verify` proves the sender over the raw bytes */
+	ROUTE_API_KEY, /* Authorization: Bearer; the row's `verify` looks it up; with `scope` */
+	ROUTE_LOOPBACK, /* REMOTE_ADDR is of this host */
 	ROUTE_ACCESS_COUNT
 };
 
@@ -41,9 +41,9 @@ struct route_call {
 	const struct rawreq *request;
 	const struct route *route;
 	struct str params[ROUTE_PARAMS_MAX]; /* decoded, in the order of the path */
-	uint64_t body_size;                  /* as sent; larger than request->body.len only on a row with body_cut */
-	int64_t wall_now;                    /* real time, microseconds UTC, for signatures */
-	const void *identity;                /* what verify proved; its type is the program's */
+	uint64_t body_size; /* as sent; larger than request->body.len only on a row with body_cut */
+	int64_t wall_now; /* real time, microseconds UTC, for signatures */
+	const void *identity; /* what verify proved; its type is the program's */
 	struct response *response;
 };
 
@@ -51,10 +51,10 @@ struct route {
 	enum method method; /* a GET row answers HEAD too */
 	const char *path;
 	enum route_access access;
-	const char *scope;   /* ROUTE_API_KEY: which; NULL: any key */
-	size_t body_limit;   /* bytes; 0: no body is taken. Beyond it 413 */
-	bool body_cut;       /* beyond it the first body_limit bytes are handed on instead of 413: see body_size */
-	bool body_json;      /* content type must be application/json, else 415 */
+	const char *scope; /* ROUTE_API_KEY: which; NULL: any key */
+	size_t body_limit; /* bytes; 0: no body is taken. Beyond it 413 */
+	bool body_cut; /* beyond it the first body_limit bytes are handed on instead of 413: see body_size */
+	bool body_json; /* content type must be application/json, else 415 */
 	int64_t deadline_us; /* from nginx's receipt (decisions.md 4) */
 	/*
 	 * Proves who sends, over the raw bytes, before run: sets call->identity. DENIED becomes 401, any other failure what
@@ -68,8 +68,10 @@ struct route {
 
 /* A row. The third argument has no default, and ROUTE_ACCESS_UNSET does not compile. */
 #define ROUTE(m, p, a, ...) \
-	{.method = (m), .path = (p), .access = (enum route_access)((size_t)(a) + 0 * sizeof(struct { \
-	_Static_assert((a) != ROUTE_ACCESS_UNSET, "this route says not who may call it"); char unused; })), __VA_ARGS__}
+	{ \
+		.method = (m), .path = (p), .access = (enum route_access)((size_t)(a) + 0 * sizeof(struct { \
+	_Static_assert((a) != ROUTE_ACCESS_UNSET, "this route says not who may call it"); char unused; })), __VA_ARGS__ \
+	}
 
 /* The metrics' last route is that of requests which match none. */
 #define ROUTES_MAX (METRIC_ROUTES - 1)
@@ -90,7 +92,7 @@ MUST_CHECK enum status routes_check(const struct route *routes, size_t count, si
  * OK, NOT_FOUND (no row has this path), CONFLICT (rows have it, but with other methods).
  */
 MUST_CHECK enum status route_find(const struct route *routes, size_t count, enum method method, struct str path, size_t *ret_row,
-                                  struct str *ret_params);
+	struct str *ret_params);
 
 /* route_allow - the value of Allow for a path: "GET, HEAD, POST"; absent when the arena failed. */
 struct str route_allow(struct arena *arena, const struct route *routes, size_t count, struct str path);

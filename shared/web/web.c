@@ -99,7 +99,7 @@ static void accept_failed(struct worker *worker, int error)
 	case EOPNOTSUPP:
 		if (!atomic_exchange(&server->broken, true)) {
 			log_message(LOG_ERROR, "accept_broken", "the listening socket is unusable (errno %d): the program ends, to be started again",
-			            error);
+				error);
 			(void)kill(getpid(), SIGTERM);
 		}
 		raise_stop(server);
@@ -147,7 +147,7 @@ static bool worker_start(struct worker *worker, struct server *server, const pth
 	worker->arena = arena_new(ARENA_REQUEST_LIMIT);
 	worker->fcgi = fcgi_new();
 	if (worker->epoll < 0 || worker->arena == NULL || worker->fcgi == NULL ||
-	    !watch(worker->epoll, server->listener, EPOLLIN | EPOLLEXCLUSIVE) || !watch(worker->epoll, server->stop_event, EPOLLIN)) {
+		!watch(worker->epoll, server->listener, EPOLLIN | EPOLLEXCLUSIVE) || !watch(worker->epoll, server->stop_event, EPOLLIN)) {
 		return false;
 	}
 	worker->started = pthread_create(&worker->thread, attributes, work, worker) == 0;
@@ -236,8 +236,9 @@ static enum status check_options(const struct web_options *options)
 	size_t row = 0;
 
 	if (routes_check(options->routes, options->route_count, &row, &reason) != OK) {
-		log_message(LOG_ERROR, "route_wrong", "row %zu (%s): %s", row, row < options->route_count && options->routes[row].path != NULL ?
-		            options->routes[row].path : "no path", reason);
+		const char *path = row < options->route_count ? options->routes[row].path : NULL;
+
+		log_message(LOG_ERROR, "route_wrong", "row %zu (%s): %s", row, path != NULL ? path : "no path", reason);
 		return INVALID;
 	}
 	if (threads < 1 || threads > WEB_THREADS_MAX) {
@@ -265,7 +266,7 @@ static enum status open_listener(struct server *server)
 	status = listen_path(path, &server->listener);
 	if (status != OK) {
 		log_message(LOG_ERROR, "listen_failed", "cannot listen at " STR_FMT " (%s): is another one running, may this user write there?",
-		            STR_ARG(path), status_name(status));
+			STR_ARG(path), status_name(status));
 		return status;
 	}
 	server->own_path = true;

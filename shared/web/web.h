@@ -23,7 +23,7 @@
 #define WEB_THREADS_MAX 256
 
 struct web_options {
-	struct app *app;     /* config->listen and config->threads (1..WEB_THREADS_MAX); handed to the endpoints in ctx */
+	struct app *app; /* config->listen and config->threads (1..WEB_THREADS_MAX); handed to the endpoints in ctx */
 	const char *program; /* "trivet-telegram", for log and metrics */
 	const struct route *routes;
 	size_t route_count;

@@ -208,7 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		add(&wire, data + 1, size - 1);
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 || send(pair[0], wire.bytes, wire.len, MSG_NOSIGNAL) != (ssize_t)wire.len ||
-	    shutdown(pair[0], SHUT_WR) != 0) {
+		shutdown(pair[0], SHUT_WR) != 0) {
 		abort();
 	}
 	exchange_run(room, pair[1]);

@@ -43,7 +43,7 @@ void fastcgi_begin(struct fastcgi_bytes *bytes, int role, int flags)
 static void add_length(struct fastcgi_bytes *bytes, size_t len)
 {
 	const unsigned char longer[4] = {(unsigned char)(len >> 24 | 0x80), (unsigned char)(len >> 16), (unsigned char)(len >> 8),
-	                                 (unsigned char)len};
+		(unsigned char)len};
 
 	if (len < 128) {
 		fastcgi_add(bytes, &longer[3], 1);

@@ -49,11 +49,11 @@ void fastcgi_simple(struct fastcgi_bytes *bytes, const char *method, const char 
 void fastcgi_request(struct fastcgi_bytes *bytes, const char *method, const char *path, const char *content_type, const char *body);
 
 struct fastcgi_answer {
-	int status;      /* of the Status header; 0 when none came */
-	int ends;        /* END_REQUEST records seen */
-	bool closed;     /* the server closed the connection */
-	char *head;      /* header lines, NUL-terminated */
-	char *body;      /* NUL-terminated */
+	int status; /* of the Status header; 0 when none came */
+	int ends; /* END_REQUEST records seen */
+	bool closed; /* the server closed the connection */
+	char *head; /* header lines, NUL-terminated */
+	char *body; /* NUL-terminated */
 	size_t body_len;
 };
 

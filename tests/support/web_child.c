@@ -32,7 +32,7 @@ void web_child_app(struct app *app, struct config *config)
 }
 
 static void run(const struct web_child *child, const struct route *routes, size_t route_count, int threads, int64_t io_timeout_us,
-                int inherited)
+	int inherited)
 {
 	struct config config;
 	struct app app;
@@ -57,11 +57,11 @@ static void run(const struct web_child *child, const struct route *routes, size_
 		(void)setenv("LISTEN_FDS", "1", 1);
 	}
 	/* _exit: what the test program had buffered is not ours to write. */
-	_exit(web_serve(&options));
+	_exit((int)web_serve(&options));
 }
 
 void web_child_start(struct web_child *child, const struct route *routes, size_t route_count, int threads, int64_t io_timeout_us,
-                     int inherited)
+	int inherited)
 {
 	int64_t until = clock_monotonic_us() + 10 * SECOND_US;
 	int fd = -1;

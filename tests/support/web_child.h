@@ -30,7 +30,7 @@ void web_child_app(struct app *app, struct config *config);
  * inherited    a listening socket to hand over as LISTEN_FDS says, or -1: it makes its own at child->path
  */
 void web_child_start(struct web_child *child, const struct route *routes, size_t route_count, int threads, int64_t io_timeout_us,
-                     int inherited);
+	int inherited);
 
 /* web_child_stop - SIGTERM, waits; returns the wait status. Removes directory and socket. */
 int web_child_stop(struct web_child *child);

@@ -388,7 +388,7 @@ static int inherited_status(int fd, const char *pid, const char *count)
 		}
 		(void)setenv("LISTEN_PID", pid != NULL ? pid : own, 1);
 		(void)setenv("LISTEN_FDS", count, 1);
-		status = listen_inherited(&got);
+		status = (int)listen_inherited(&got);
 		if (getenv("LISTEN_PID") != NULL || getenv("LISTEN_FDS") != NULL) {
 			_exit(100);
 		}
@@ -447,7 +447,7 @@ static int serve_status(struct str path, int64_t threads, const struct route *ta
 		web_child_app(&app, &config);
 		config.listen = path;
 		config.threads = threads;
-		_exit(web_serve(&options));
+		_exit((int)web_serve(&options));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));

@@ -163,7 +163,7 @@ static void an_aborted_request_reaches_nobody(void **state)
 static void json_paths_take_json_only(void **state)
 {
 	const char *const wrong[] = {"", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "multipart/form-data; application/json",
-	                             "text/json", "application/json/x"};
+		"text/json", "application/json/x"};
 	const char *const right[] = {"application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8"};
 	struct fastcgi_bytes bytes = {0};
 

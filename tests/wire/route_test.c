@@ -93,9 +93,9 @@ static void paths_match_by_segment(void **state)
 	expect_body("GET", "/", "{\"route\":\"/\"}");
 	expect_body("GET", "/v1/users/telegram/42", "{\"route\":\"/v1/users/{platform}/{id}\",\"p0\":\"telegram\",\"p1\":\"42\"}");
 	expect_body("POST", "/v1/users/telegram/42/adjust",
-	            "{\"route\":\"/v1/users/{platform}/{id}/adjust\",\"p0\":\"telegram\",\"p1\":\"42\"}");
+		"{\"route\":\"/v1/users/{platform}/{id}/adjust\",\"p0\":\"telegram\",\"p1\":\"42\"}");
 	expect_body("PUT", "/v1/sessions/quiz/discord/7",
-	            "{\"route\":\"/v1/sessions/{bot}/{platform}/{id}\",\"p0\":\"quiz\",\"p1\":\"discord\",\"p2\":\"7\"}");
+		"{\"route\":\"/v1/sessions/{bot}/{platform}/{id}\",\"p0\":\"quiz\",\"p1\":\"discord\",\"p2\":\"7\"}");
 	/* nginx has decoded already: what looks escaped here is literally so. */
 	expect_body("GET", "/v1/tickets/%31", "{\"route\":\"/v1/tickets/{id}\",\"p0\":\"%31\"}");
 	expect_body("GET", "/v1/tickets/\xd1\x8f", "{\"route\":\"/v1/tickets/{id}\",\"p0\":\"\xd1\x8f\"}");
@@ -111,7 +111,7 @@ static void literal_rows_go_before_parameters(void **state)
 static void unknown_paths_are_404(void **state)
 {
 	const char *const paths[] = {"/v1", "/v1/tickets", "/v1/tickets/", "/v1/tickets/1/", "/v1/tickets/1/2", "/v1/users//42", "/v1/users/telegram/",
-	                             "/v1/tickets//", "//", "/V1/tickets/1", "/v1/tickets/1/..", "/v1/users/telegram/42/adjust/x", "/{id}"};
+		"/v1/tickets//", "//", "/V1/tickets/1", "/v1/tickets/1/..", "/v1/users/telegram/42/adjust/x", "/{id}"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
@@ -181,10 +181,10 @@ static void a_wrong_table_does_not_start(void **state)
 	assert_int_equal(routes_check(&good, 1, &row, &reason), OK);
 	assert_int_equal(row, 99);
 
-#define FAULT(change, part)        \
-	do {                       \
-		bad = good;        \
-		change;            \
+#define FAULT(change, part) \
+	do { \
+		bad = good; \
+		change; \
 		expect_fault(bad, part); \
 	} while (0)
 	FAULT(bad.method = METHOD_UNSET, "method");
@@ -242,9 +242,9 @@ static void a_row_without_access_does_not_compile(void **state)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		(void)snprintf(command, sizeof(command),
-		               "printf '%%s\\n' '#include \"web/route.h\"' 'enum status run(struct route_call *call);' 'const struct route routes[] = {%s};' |"
-		               " cc -std=c17 -Werror -D_GNU_SOURCE -Ishared -fsyntax-only -x c - 2>/dev/null",
-		               cases[i].row);
+			"printf '%%s\\n' '#include \"web/route.h\"' 'enum status run(struct route_call *call);' 'const struct route routes[] = {%s};' |"
+			" cc -std=c17 -Werror -D_GNU_SOURCE -Ishared -fsyntax-only -x c - 2>/dev/null",
+			cases[i].row);
 		assert_int_equal(system(command) == 0, cases[i].compiles);
 	}
 }
