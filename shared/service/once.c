@@ -1,6 +1,7 @@
 /* An effect happens once per key, and a repeat gets the stored reply. */
 #include "service/once.h"
 
+#include "base/metric.h"
 #include "service/sealed.h"
 #include "service/tx.h"
 
