@@ -2,6 +2,7 @@
 #include "service/once.h"
 
 #include "base/metric.h"
+#include "base/metric.h"
 #include "service/sealed.h"
 #include "service/tx.h"
 
