@@ -117,14 +117,21 @@ static bool url_part_is(CURLU *url, CURLUPart part, const char *const *words, si
 	return found;
 }
 
+/* "scheme://host": libcurl would forgive missing and surplus slashes and take the path's first word for the host. */
+static bool has_host(struct str url)
+{
+	size_t colon = str_find(url, ':');
+	struct str rest = colon != SIZE_MAX ? str_cut(url, colon, url.len) : STR_ABSENT;
+	return str_starts(rest, STR("://")) && rest.len > 3 && rest.ptr[3] != '/';
+}
+
 /* https to anywhere, http to loopback; no user in it. The parsed form goes to libcurl, so nobody reads the text a second time. */
 static enum status set_url(struct call *call, struct str text)
 {
 	static const char *const https[] = {"https"};
 	static const char *const http[] = {"http"};
 	static const char *const loopback[] = {"127.0.0.1", "localhost", "[::1]"};
-	static const char *const none[] = {""};
-	if (text.len > URL_MAX || has_control(text) || str_find(text, ' ') != SIZE_MAX) {
+	if (text.len > URL_MAX || has_control(text) || str_find(text, ' ') != SIZE_MAX || !has_host(text)) {
 		return INVALID;
 	}
 	const char *z = str_z(call->arena, text);
@@ -133,8 +140,7 @@ static enum status set_url(struct call *call, struct str text)
 		return TOO_LARGE;
 	}
 	char *user = NULL;
-	if (curl_url_set(call->url, CURLUPART_URL, z, 0) != CURLUE_OK || curl_url_get(call->url, CURLUPART_USER, &user, 0) == CURLUE_OK ||
-	    url_part_is(call->url, CURLUPART_HOST, none, ARRAY_LEN(none))) {
+	if (curl_url_set(call->url, CURLUPART_URL, z, 0) != CURLUE_OK || curl_url_get(call->url, CURLUPART_USER, &user, 0) == CURLUE_OK) {
 		curl_free(user);
 		return INVALID;
 	}
