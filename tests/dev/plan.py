@@ -245,8 +245,12 @@ def new_secrets():
         "DISCORD_APPLICATION_ID": application, "DISCORD_CLIENT_ID": application, "DISCORD_CLIENT_SECRET": secrets.token_urlsafe(24),
         "DISCORD_PRIVATE_KEY": secrets.token_hex(32), "DISCORD_BOT_TOKEN": f"{head}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}",
         "DISCORD_GUILD_ID": "41771983423143937", "TRIVET_KEY": secrets.token_hex(32), "API_KEY": "trivet_" + secrets.token_urlsafe(32),
-        "pg_superuser": secrets.token_hex(16), "pg_role": secrets.token_hex(16), "redis_user": secrets.token_hex(16),
+        "pg_superuser": secrets.token_hex(16), "pg_role": secrets.token_hex(16), "redis_user": secrets.token_hex(16), "redis_developer": secrets.token_hex(16),
     }
+
+
+def redis_url(plan, user):
+    return f"redis://{user}:{plan['secrets']['redis_' + ('developer' if user == 'developer' else 'user')]}@127.0.0.1:{plan['ports']['redis']}/0"
 
 
 def environment(plan):
@@ -260,7 +264,7 @@ def environment(plan):
         "BASE_URL": base, "WEBAPP_URL": base, "FAKE_URL": fake, "RUN_DIR": plan["data"], "DEVELOPMENT": "1",
         "COMMANDS_PER_MINUTE": "1000000",  # tests and load must not wait for one person's minute
         "DATABASE_URL": f"postgresql://trivet:{own['pg_role']}@127.0.0.1:{ports['postgres']}/trivet",
-        "REDIS_URL": f"redis://trivet:{own['redis_user']}@127.0.0.1:{ports['redis']}/0",
+        "REDIS_URL": redis_url(plan, "developer"),  # a person may look at everything; programs get their own (services.program_environment)
         "TELEGRAM_API_URL": plan["telegram_api_url"] or fake + "/telegram",
         "DISCORD_API_URL": plan["discord_api_url"] or fake + "/discord/api/v10",
         "DISCORD_PUBLIC_KEY": SigningKey(bytes.fromhex(own["DISCORD_PRIVATE_KEY"])).verify_key.encode().hex(), **shared,

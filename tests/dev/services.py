@@ -173,7 +173,7 @@ def api_key_make(plan):
 
 def redis_prepare(plan):
     """Nothing is kept over a restart; only our keys, only the commands that our code may call."""
-    digest = hashlib.sha256(plan["secrets"]["redis_user"].encode()).hexdigest()
+    digest, developer = (hashlib.sha256(plan["secrets"][key].encode()).hexdigest() for key in ("redis_user", "redis_developer"))
     write(plan, f"""bind 127.0.0.1
 port {plan['ports']['redis']}
 unixsocket {path(plan, "sock", "redis.sock")}
@@ -187,6 +187,7 @@ maxmemory 512mb
 maxmemory-policy noeviction
 user default off
 user trivet on #{digest} {ACL}
+user developer on #{developer} ~* &* +@all
 """, "redis", "redis.conf")
 
 
@@ -290,7 +291,7 @@ def built(plan, name):
 def program_environment(plan):
     """What a program is given: the stack's settings, and what steers a sanitizer or a coverage run; nothing else of the caller's."""
     passed = {key: os.environ[key] for key in os.environ if key.endswith("SAN_OPTIONS") or key in ("GCOV_PREFIX", "GCOV_PREFIX_STRIP")}
-    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": plan["data"], **passed, **plan["environment"]}
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": plan["data"], **passed, **plan["environment"], "REDIS_URL": plans.redis_url(plan, "trivet")}
 
 
 def web_answer(plan, target):

@@ -1,4 +1,5 @@
 """The development stack itself: contract.md 1, sentence by sentence."""
+import json
 import os
 import re
 import shutil
@@ -119,7 +120,8 @@ def test_demo_chat_and_key_are_there(db):
 
 
 def test_redis_lets_our_code_do_what_it_does_and_nothing_else(stack):
-    link = redis.Redis.from_url(stack.env["REDIS_URL"], socket_timeout=5)
+    with open(os.path.join(data_of(stack), plans.PLAN)) as file:
+        link = redis.Redis.from_url(plans.redis_url(json.load(file), "trivet"), socket_timeout=5)
     assert link.ping()
     assert link.set("link:e2e", "x", px=60000) and link.get("link:e2e") == b"x"
     with link.pipeline(transaction=True) as pipe:
