@@ -187,7 +187,7 @@ static void batches_are_cut_at_their_byte_limit(void **state)
 	assert_non_null(note);
 	memset(note, '\\', 100 * 1024); /* the worst case of escaping */
 	for (int i = 0; i < 4; i++) {
-		char key[16];
+		char key[32];
 		snprintf(key, sizeof(key), "large:%d", i);
 		assert_int_equal(append(fixture->group, key, "1", note, in_ms(5000)), OK);
 	}
