@@ -23,7 +23,8 @@ from nacl.signing import SigningKey
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STACK = ["/usr/bin/python3", "-B", os.path.join(ROOT, "tests", "dev", "stack.py")]
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(ROOT, "tests", "dev"))
+sys.path[:0] = [os.path.join(ROOT, "tests", room) for room in ("dev", "conformance", "prove")]
+import judge  # noqa: E402
 import plan as plans  # noqa: E402
 
 UP_SECONDS = 120
@@ -58,9 +59,8 @@ def pytest_terminal_summary(terminalreporter):
 class Fakes:
     """The stand-ins' control (tests/fakes/README.md)."""
 
-    def __init__(self, url):
-        self.url = url
-        self.since = 0
+    def __init__(self, stack):
+        self.stack, self.url, self.since = stack, stack.env["FAKE_URL"], 0
 
     def post(self, what, body):
         answer = requests.post(f"{self.url}/control/{what}", json=body, timeout=10)
@@ -77,6 +77,7 @@ class Fakes:
         return self.post("rules", {"platform": platform, "answer": answer, **which})
 
     def reset(self):
+        self.stack.keep_calls()
         self.post("reset", {})
         self.since = requests.get(f"{self.url}/control/calls", params={"since": 2**53}, timeout=10).json()["last"]
 
@@ -86,6 +87,7 @@ class Stack:
 
     def __init__(self, run_dir, settings):
         self.run_dir, self.settings, self.env = run_dir, settings, {}
+        self.answers, self.calls = [], []  # (platform, body) of every webhook that was answered with one; what the programs called
         self.http = requests.Session()
         self.http.trust_env = False
 
@@ -156,6 +158,26 @@ class Stack:
         """A call of the service API with the stack's own key."""
         return self.request(method, path, json=body, headers={"Authorization": "Bearer " + self.env["API_KEY"], **headers})
 
+    def heard(self, platform, answer):
+        if answer.status_code == 200 and answer.content:
+            self.answers.append((platform, answer.json()))
+        return answer
+
+    def keep_calls(self):
+        """Notes every call that the stand-ins hold, before they forget them."""
+        self.calls += requests.get(self.env["FAKE_URL"] + "/control/calls", params={"since": 0}, timeout=60).json()["calls"]
+
+    def judged(self):
+        """What the platforms' own descriptions find wrong in all that was answered and called; and how much was judged."""
+        if not judge.available():
+            return {}, 0
+        self.keep_calls()
+        said = [(answer, judge.judge_telegram(None, answer) if platform == "telegram" else judge.judge_interaction_response(answer))
+                for platform, answer in self.answers]
+        said += [(call, judge.judge_telegram(call["method"], call["body"]) if call["platform"] == "telegram" else
+                  judge.judge_discord(call["method"].split()[0], call["path"], call["body"])) for call in self.calls]
+        return {json.dumps(what, ensure_ascii=False)[:600]: errors for what, errors in said if errors}, len(said)
+
     # ---- Telegram
 
     def post_telegram(self, bot, update, headers=None):
@@ -163,7 +185,7 @@ class Stack:
         secret = self.env.get("BOT_SECRET" if bot == "main" else f"{bot.upper()}_BOT_SECRET", "")
         body = update if isinstance(update, bytes) else json.dumps(update).encode()
         own = {"X-Telegram-Bot-Api-Secret-Token": secret} if headers is None else headers
-        return self.request("POST", f"/telegram/{bot}", data=body, headers={"Content-Type": "application/json", **own})
+        return self.heard("telegram", self.request("POST", f"/telegram/{bot}", data=body, headers={"Content-Type": "application/json", **own}))
 
     def telegram_update(self, user, text, chat=None, language="en"):
         """A private message of a person, or one in a group (chat id below 0)."""
@@ -189,7 +211,7 @@ class Stack:
         stamp = str(int(time.time())) if timestamp is None else str(timestamp)
         signature = (key or SigningKey(bytes.fromhex(self.env["DISCORD_PRIVATE_KEY"]))).sign(stamp.encode() + body).signature.hex()
         headers = {"Content-Type": "application/json", "X-Signature-Ed25519": signature, "X-Signature-Timestamp": stamp}
-        return self.request("POST", path, data=body, headers=headers)
+        return self.heard("discord", self.request("POST", path, data=body, headers=headers))
 
     def discord_interaction(self, user, kind, data, language="en-US", guild=True):
         person = {"id": str(user), "username": f"tester{user}", "discriminator": "0", "avatar": None, "global_name": "Test"}
@@ -236,6 +258,9 @@ def stack():
     with temporary_stack() as made:
         made.up()
         yield made
+        wrong, count = made.judged()
+        print(f"{count} answers and calls judged by the platforms' descriptions, {len(wrong)} found wrong")
+        assert wrong == {}
         assert made.sanitizer_reports() == {}
 
 
@@ -255,7 +280,7 @@ def db(stack):
 
 @pytest.fixture
 def fakes(stack):
-    control = Fakes(stack.env["FAKE_URL"])
+    control = Fakes(stack)
     control.reset()
     yield control
     control.reset()
