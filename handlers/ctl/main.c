@@ -190,7 +190,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		struct str arg = str_from_z(argv[i]);
 		if (str_eq(arg, STR("--help")) || str_eq(arg, STR("help"))) {
-			return print_usage(stdout, CTL_DONE);
+			return (int)print_usage(stdout, CTL_DONE);
 		}
 		if (str_eq(arg, STR("--json"))) {
 			ctl.json = true;
@@ -206,5 +206,5 @@ int main(int argc, char **argv)
 	}
 	json_bind_arena(NULL);
 	arena_free(ctl.ctx.arena);
-	return answer;
+	return (int)answer;
 }

@@ -125,7 +125,7 @@ enum ctl_exit ctl_object(struct ctl *ctl, const struct json *object)
 	return CTL_DONE;
 }
 
-static struct str sentence(struct ctl *ctl, const char *format, va_list args)
+PRINTF_LIKE(2, 0) static struct str sentence(struct ctl *ctl, const char *format, va_list args)
 {
 	char text[SENTENCE_MAX];
 	(void)vsnprintf(text, sizeof text, format, args);

@@ -198,7 +198,7 @@ static void add_tag(struct formatting *f, struct str tag)
 			return;
 		}
 	}
-	assert(!"a template holds an unknown tag"); /* the catalogue's test finds it first */
+	assert(false && "a template holds an unknown tag"); /* the catalogue's test finds it first */
 }
 
 void text_format(struct buf *out, enum language language, enum message message, const struct text_arg *args,
