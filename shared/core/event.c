@@ -1,0 +1,247 @@
+#include "core/event.h"
+
+#include <assert.h>
+
+#include "base/parse.h"
+#include "base/utf.h"
+
+/* Where event_apply() finds what it needs; the table below is written by these names. */
+enum { CHANGE_AMOUNT, CHANGE_REASON };
+enum { VOICE_SECONDS, VOICE_MUTED, VOICE_ALONE, VOICE_CHANNEL, VOICE_SESSION };
+enum { GAME_NAME, GAME_WON, GAME_SCORE };
+
+#define TEXT_MAX 64    /* names of games, chats, channels, badges */
+#define REASON_MAX 255 /* a line for people */
+
+#define FIELD(n, k, r, lo, hi) {.name = (n), .kind = EVENT_FIELD_##k, .required = (r), .min = (lo), .max = (hi)}
+#define CHANGE(n) {.name = (n), .kind = EVENT_FIELD_INTEGER, .required = true, .not_zero = true, .min = -EVENT_CHANGE_MAX, .max = EVENT_CHANGE_MAX}
+
+static const struct event_shape shapes[EVENT_TYPE_COUNT] = {
+	[EVENT_XP_CHANGE] = {.name = STR_INIT("xp_change"), .field_count = 2, .fields = {
+		[CHANGE_AMOUNT] = CHANGE("xp"), [CHANGE_REASON] = FIELD("reason", TEXT, true, 0, REASON_MAX)}},
+	[EVENT_COINS_CHANGE] = {.name = STR_INIT("coins_change"), .field_count = 2, .fields = {
+		[CHANGE_AMOUNT] = CHANGE("coins"), [CHANGE_REASON] = FIELD("reason", TEXT, true, 0, REASON_MAX)}},
+	[EVENT_MESSAGE_SENT] = {.name = STR_INIT("message_sent"), .recent = true, .field_count = 2, .fields = {
+		FIELD("length", INTEGER, true, 0, EVENT_LENGTH_MAX), FIELD("chat", TEXT, false, 1, TEXT_MAX)}},
+	[EVENT_VOICE_TIME] = {.name = STR_INIT("voice_time"), .recent = true, .field_count = 5, .fields = {
+		[VOICE_SECONDS] = FIELD("seconds", INTEGER, true, 1, EVENT_SECONDS_MAX),
+		[VOICE_MUTED] = FIELD("muted_seconds", INTEGER, false, 0, EVENT_SECONDS_MAX),
+		[VOICE_ALONE] = FIELD("alone_seconds", INTEGER, false, 0, EVENT_SECONDS_MAX),
+		[VOICE_CHANNEL] = FIELD("channel", TEXT, false, 1, TEXT_MAX),
+		[VOICE_SESSION] = FIELD("session", TEXT, false, 1, TEXT_MAX)}},
+	[EVENT_GAME_PLAYED] = {.name = STR_INIT("game_played"), .recent = true, .field_count = 3, .fields = {
+		[GAME_NAME] = FIELD("game", TEXT, true, 1, TEXT_MAX), [GAME_WON] = FIELD("won", FLAG, true, 0, 1),
+		[GAME_SCORE] = FIELD("score", INTEGER, false, -LEDGER_DELTA_MAX, LEDGER_DELTA_MAX)}},
+	[EVENT_ACHIEVEMENT_UNLOCK] = {.name = STR_INIT("achievement_unlock"), .field_count = 1, .fields = {
+		FIELD("badge", TEXT, true, 1, TEXT_MAX)}},
+};
+
+const struct event_shape *event_shape(enum event_type type)
+{
+	assert(type > EVENT_UNSET && type < EVENT_TYPE_COUNT);
+	return &shapes[type];
+}
+
+enum event_type event_type_from_name(struct str name)
+{
+	for (int t = EVENT_UNSET + 1; t < EVENT_TYPE_COUNT; t++) {
+		if (str_eq(name, shapes[t].name)) {
+			return (enum event_type)t;
+		}
+	}
+	return str_eq(name, STR("xp_gain")) ? EVENT_XP_CHANGE : EVENT_UNSET;
+}
+
+/* C0, DEL and C1: in a reason or a name they can only be there to deceive a terminal or a reader. */
+static bool has_control(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char byte = (unsigned char)text.ptr[i];
+
+		if (byte < 0x20 || byte == 0x7f || (byte == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+enum status event_value_check(struct arena *arena, const struct event_field *field, const struct event_value *value, struct str *ret_detail)
+{
+	bool text = field->kind == EVENT_FIELD_TEXT;
+	int64_t size = text ? (int64_t)utf_points(value->text) : value->number;
+
+	if (text && has_control(value->text)) {
+		*ret_detail = STR("control characters are not taken in this text");
+		return INVALID;
+	}
+	if (size < field->min || size > field->max) {
+		*ret_detail = str_printf(arena, "must %s %lld to %lld", text ? "have from" : "be from", (long long)field->min, (long long)field->max);
+		if (text && str_present(*ret_detail)) {
+			*ret_detail = str_printf(arena, STR_FMT " characters", STR_ARG(*ret_detail));
+		}
+		return INVALID;
+	}
+	if (field->not_zero && value->number == 0) {
+		*ret_detail = STR("a change of 0 changes nothing: leave the event out");
+		return INVALID;
+	}
+	return OK;
+}
+
+enum status event_at_check(struct arena *arena, enum event_type type, int64_t at, int64_t now, struct str *ret_detail)
+{
+	int64_t back = event_shape(type)->recent ? EVENT_BACK_RECENT_US : EVENT_BACK_US;
+
+	if (at > now + EVENT_AHEAD_US) {
+		*ret_detail = str_printf(arena, "lies more than %lld s ahead of our clock, which says " STR_FMT, (long long)(EVENT_AHEAD_US / SECOND_US),
+		                         STR_ARG(format_rfc3339(arena, now)));
+		return INVALID;
+	}
+	if (at < now - back) {
+		*ret_detail = str_printf(arena, "lies more than %lld days back, which is too late for " STR_FMT, (long long)(back / DAY_US),
+		                         STR_ARG(event_shape(type)->name));
+		return INVALID;
+	}
+	return OK;
+}
+
+bool event_key_ok(struct str key)
+{
+	for (size_t i = 0; i < key.len; i++) {
+		if (key.ptr[i] < 0x20 || key.ptr[i] > 0x7e) {
+			return false;
+		}
+	}
+	return key.len >= 1 && key.len <= EVENT_KEY_MAX;
+}
+
+/* The text has passed event_value_check(): of what JSON escapes only these two are left. */
+static void add_quoted(struct buf *out, struct str text)
+{
+	buf_add_byte(out, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] == '"' || text.ptr[i] == '\\') {
+			buf_add_byte(out, '\\');
+		}
+		buf_add_byte(out, text.ptr[i]);
+	}
+	buf_add_byte(out, '"');
+}
+
+static void add_value(struct buf *out, const struct event_field *field, const struct event_value *value)
+{
+	switch (field->kind) {
+	case EVENT_FIELD_INTEGER:
+		buf_add_i64(out, value->number);
+		break;
+	case EVENT_FIELD_FLAG:
+		buf_add(out, value->number != 0 ? STR("true") : STR("false"));
+		break;
+	case EVENT_FIELD_TEXT:
+		add_quoted(out, value->text);
+		break;
+	case EVENT_FIELD_UNSET:
+	case EVENT_FIELD_KIND_COUNT:
+		assert(false);
+	}
+}
+
+struct str event_data_text(struct arena *arena, const struct event *event)
+{
+	const struct event_shape *shape = event_shape(event->type);
+	struct buf out = buf_init(arena, (size_t)EVENT_FIELDS_MAX * (REASON_MAX * 8 + 64));
+
+	for (size_t i = 0; i < shape->field_count; i++) {
+		if (event->values[i].present) {
+			buf_add(&out, out.len == 0 ? STR("{\"") : STR(",\""));
+			buf_add(&out, str_from_z(shape->fields[i].name));
+			buf_add(&out, STR("\":"));
+			add_value(&out, &shape->fields[i], &event->values[i]);
+		}
+	}
+	/* Every shape has a required member, so the brace is open. */
+	buf_add_byte(&out, '}');
+	return buf_str(&out);
+}
+
+int64_t event_lane(enum platform platform, int64_t platform_id)
+{
+	/* The finaliser of splitmix64 (Steele, Lea, Flood 2014): snowflakes differ in their upper bits, Telegram's ids in the lower. */
+	uint64_t x = (uint64_t)platform_id + UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)platform;
+
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return (int64_t)((x ^ (x >> 31)) % EVENT_LANES);
+}
+
+static struct event_effect rejected(struct str why)
+{
+	return (struct event_effect){.rejected = why};
+}
+
+/* xp_change and coins_change: one row of the ledger. */
+static struct event_effect change(const struct event *event, enum ledger_kind kind, struct balance *balance)
+{
+	struct event_effect effect = {.kind = kind, .reason = event->values[CHANGE_REASON].text};
+	int64_t amount = event->values[CHANGE_AMOUNT].number;
+	bool xp = kind == LEDGER_XP_CHANGE;
+	enum status status = ledger_decide(balance, xp ? amount : 0, xp ? 0 : amount, &effect.entry);
+
+	if (status != OK) {
+		return rejected(status == INSUFFICIENT ? STR("insufficient") : STR("overflow"));
+	}
+	balance->xp = effect.entry.xp_after;
+	balance->coins = effect.entry.coins_after;
+	return effect;
+}
+
+/*
+ * What people do moves their counters. This is also where the XP that an activity earns is decided (docs/LEDGER.md, "XP rates"): the effect then
+ * carries a row, and the caller writes it as it writes those of changes.
+ */
+static struct event_effect activity(int64_t *counter, int64_t by)
+{
+	int64_t sum = 0;
+
+	if (__builtin_add_overflow(*counter, by, &sum)) {
+		return rejected(STR("overflow"));
+	}
+	*counter = sum;
+	return (struct event_effect){0};
+}
+
+/* Seconds that count: heard by somebody. */
+static int64_t voice_seconds(const struct event *event)
+{
+	int64_t counted = event->values[VOICE_SECONDS].number - event->values[VOICE_MUTED].number - event->values[VOICE_ALONE].number;
+
+	return counted > 0 ? counted : 0;
+}
+
+struct event_effect event_apply(const struct event *event, struct balance *balance)
+{
+	struct event_effect effect = {0};
+
+	switch (event->type) {
+	case EVENT_XP_CHANGE:
+		return change(event, LEDGER_XP_CHANGE, balance);
+	case EVENT_COINS_CHANGE:
+		return change(event, LEDGER_COINS_CHANGE, balance);
+	case EVENT_MESSAGE_SENT:
+		return activity(&balance->messages_sent, 1);
+	case EVENT_VOICE_TIME:
+		return activity(&balance->voice_seconds, voice_seconds(event));
+	case EVENT_GAME_PLAYED:
+		effect = activity(&balance->games_played, 1);
+		/* No more games are won than played, so this cannot overflow where that did not. */
+		balance->games_won += str_present(effect.rejected) ? 0 : event->values[GAME_WON].number;
+		return effect;
+	case EVENT_ACHIEVEMENT_UNLOCK:
+		return rejected(STR("badge-unknown"));
+	case EVENT_UNSET:
+	case EVENT_TYPE_COUNT:
+		break;
+	}
+	assert(false);
+	return effect;
+}
