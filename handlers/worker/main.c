@@ -20,11 +20,13 @@ struct duty {
 	void (*run)(struct worker *worker);
 };
 
-/* A new duty (the applier of events, deferred commands) is a row here. */
+/* A new duty (deferred commands) is a row here. */
 static const struct duty duties[] = {
 	{"telegram", send_telegram},
 	{"discord", send_discord},
 	{"schedule", run_schedule},
+	{"events.1", apply_events},
+	{"events.2", apply_events},
 };
 
 struct duty_thread {

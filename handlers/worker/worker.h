@@ -37,5 +37,6 @@ void worker_sleep(struct worker *worker, int64_t us);
 void send_telegram(struct worker *worker); /* sender.c */
 void send_discord(struct worker *worker);
 void run_schedule(struct worker *worker); /* schedule.c */
+void apply_events(struct worker *worker); /* events.c */
 
 #endif

@@ -1,0 +1,31 @@
+/*
+ * people - the unified profile as other programs and the website see it, and the first contact through a program.
+ */
+#ifndef TRIVET_SERVICE_PEOPLE_H
+#define TRIVET_SERVICE_PEOPLE_H
+
+#include "store/people.h"
+
+struct json; /* io/json.h */
+
+/* Longest name and username that are kept, code points. */
+#define PEOPLE_NAME_MAX 64
+
+/* people_get - use case: one SELECT. OK, NOT_FOUND, statuses of service_read(). */
+MUST_CHECK enum status people_get(struct ctx *ctx, enum platform platform, int64_t platform_id, struct unified *ret_unified);
+
+/*
+ * people_get_or_create - use case: the same, after the first contact where there was none.
+ *
+ * person        telegram or discord; its names are taken as they are and cleaned here; an absent one leaves the stored one
+ * ret_created   whether this call made the account
+ * Statuses of tx_run().
+ */
+MUST_CHECK enum status people_get_or_create(struct ctx *ctx, const struct person *person, struct unified *ret_unified, bool *ret_created);
+
+/*
+ * people_json - the unified profile (contract.md, Shapes) as a tree of the bound arena; NULL when it is out.
+ */
+struct json *people_json(struct arena *arena, const struct unified *unified);
+
+#endif
