@@ -507,7 +507,7 @@ class Webhooks(http.server.BaseHTTPRequestHandler):
 def stage(fakes):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhooks)
     server.got, server.answers = [], []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     write_env(fakes.env_file, BASE_URL=f"http://127.0.0.1:{server.server_port}")
     time.sleep(0.15)
     server.answer = lambda value, status=200: server.answers.append((status, json.dumps(value).encode() if value is not None else b""))
