@@ -29,6 +29,7 @@ struct pace {
 	size_t next;
 	int64_t hold_until;
 	int64_t silent; /* unheard calls in a row */
+	int64_t pauses; /* made for that since the last heard one */
 	size_t flying;
 	size_t chat_count;
 	struct chat chats[PACE_CHATS_MAX]; /* dense, in no order */
@@ -177,8 +178,10 @@ void pace_end(struct pace *pace, bool heard, int64_t now)
 	assert(pace->flying > 0);
 	pace->flying--;
 	pace->silent = heard ? 0 : pace->silent + 1;
-	if (pace->silent >= SILENT_AFTER) {
-		int64_t pause = pace_backoff(pace->silent - SILENT_AFTER + 1, 0);
+	pace->pauses = heard ? 0 : pace->pauses;
+	/* Many calls that end unheard together are one sign of silence, so they lengthen the pause once. */
+	if (pace->silent >= SILENT_AFTER && now >= pace->hold_until) {
+		int64_t pause = pace_backoff(++pace->pauses, 0);
 		pace_hold_all(pace, now, pause < SILENT_PAUSE_MAX_US ? pause : SILENT_PAUSE_MAX_US);
 	}
 }

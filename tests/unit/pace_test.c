@@ -127,6 +127,19 @@ static void a_silent_platform_is_tried_with_one_message_at_a_time(void **state)
 	assert_int_equal(pace_room(pace, now), 29);
 }
 
+/* Ten calls that hung together once made the first pause ten seconds long. */
+static void calls_that_end_unheard_together_make_one_pause(void **state)
+{
+	struct pace *pace = *state;
+	for (int i = 0; i < 10; i++) {
+		pace_start(pace, 10 + i, NOW);
+	}
+	for (int i = 0; i < 10; i++) {
+		pace_end(pace, false, NOW + i * MS);
+	}
+	assert_int_equal(pace_room(pace, NOW + SECOND_US + 10 * MS), 1);
+}
+
 static void silence_never_pauses_longer_than_ten_seconds(void **state)
 {
 	struct pace *pace = *state;
@@ -188,6 +201,7 @@ int main(void)
 		TEST(those_who_must_wait_are_told_and_forgotten),
 		TEST(a_hold_of_all_leaves_no_room),
 		TEST(a_silent_platform_is_tried_with_one_message_at_a_time),
+		TEST(calls_that_end_unheard_together_make_one_pause),
 		TEST(silence_never_pauses_longer_than_ten_seconds),
 		TEST(failures_are_counted_per_recipient),
 		TEST(backoff_doubles_to_a_minute_with_at_most_a_quarter_off),
