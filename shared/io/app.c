@@ -124,8 +124,9 @@ static enum status open_stores(struct app *app, const struct app_options *option
 	if (options->with_cache) {
 		status = cache_open(config->redis_url.bytes, (int)config->redis_connections, &app->cache);
 		if (status != OK) {
-			*ret_error = status == INVALID ? STR("REDIS_URL: is not a Redis URL: write redis://host:6379/0 or unix:///path?db=0")
-			                               : STR("could not start: no memory for the Redis pool");
+			*ret_error = status == INVALID
+			                     ? STR("REDIS_URL: is not a Redis URL: write redis://host:6379/0 or unix:///path?db=0")
+			                     : STR("could not start: no memory for the Redis pool");
 			return status;
 		}
 	}

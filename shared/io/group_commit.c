@@ -229,6 +229,7 @@ static void run_batch(struct group_commit *group, struct batch *batch, int64_t d
 {
 	/* Sorted by key: two processes that append the same keys in opposite orders would deadlock (decisions.md 11). */
 	struct keyed order[GROUP_COMMIT_ROWS_MAX];
+	assert(batch->count >= 1);
 	for (size_t i = 0; i < batch->count; i++) {
 		order[i] = (struct keyed){batch->rows[i].columns[0], i};
 	}

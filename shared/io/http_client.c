@@ -175,12 +175,14 @@ static enum status set_headers(struct call *call, const struct http_request *req
 		struct str name = request->headers[i].name;
 		struct str value = request->headers[i].value;
 		/* A line break in either would be a header, or a request, of somebody else's. */
-		if (str_empty(name) || has_control(name) || has_control(value) || str_find(name, ':') != SIZE_MAX || str_find(name, ' ') != SIZE_MAX) {
+		bool odd_name = str_empty(name) || has_control(name) || str_find(name, ':') != SIZE_MAX || str_find(name, ' ') != SIZE_MAX;
+		if (odd_name || has_control(value)) {
 			return INVALID;
 		}
 		typed = typed || str_eq_nocase(name, STR("Content-Type"));
 		/* libcurl drops "Name:" without a value; "Name;" is its way to send an empty one. */
-		struct str line = str_printf(call->arena, value.len > 0 ? STR_FMT ": " STR_FMT : STR_FMT ";" STR_FMT, STR_ARG(name), STR_ARG(value));
+		struct str line = value.len > 0 ? str_printf(call->arena, STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(value))
+		                                : str_printf(call->arena, STR_FMT ";", STR_ARG(name));
 		if (!add_header_line(call, str_present(line) ? str_z(call->arena, line) : NULL)) {
 			return TOO_LARGE;
 		}

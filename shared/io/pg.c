@@ -101,6 +101,7 @@ static void leave_queue(struct pg_pool *pool, const struct pg_waiter *waiter)
 /* Queues until a connection is given, `until` has passed or the breaker opened. Locked. NULL: none. */
 static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until)
 {
+	/* On the stack: whoever takes it off the queue does so under the lock, and we leave only when that was done. */
 	struct pg_waiter waiter = {.given = NULL};
 	cond_init_monotonic(&waiter.wake);
 	if (pool->first == NULL) {

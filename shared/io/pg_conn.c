@@ -324,10 +324,14 @@ enum status pg_conn_connect(struct pg_conn *conn)
 	 * vanished; on unix sockets they do nothing, there our own deadlines do. A host name is resolved by getaddrinfo(), which blocks:
 	 * an address or a socket directory is better.
 	 */
-	static const char *const keywords[] = {"gssencmode", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-	                                       "dbname", "application_name", "client_encoding", "options", NULL};
-	const char *const values[] = {"disable", "30", "10", "3", "10000", conn->pool->url, conn->pool->application_name, "UTF8",
-	                              session_options, NULL};
+	static const char *const keywords[] = {
+		"gssencmode", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+		"dbname", "application_name", "client_encoding", "options", NULL,
+	};
+	const char *const values[] = {
+		"disable", "30", "10", "3", "10000",
+		conn->pool->url, conn->pool->application_name, "UTF8", session_options, NULL,
+	};
 	static_assert(ARRAY_LEN(keywords) == ARRAY_LEN(values), "a value for each keyword");
 	conn->broken = false;
 	conn->timed_out = false;
@@ -397,45 +401,51 @@ static enum status hand_over(struct arena *arena, PGresult *result, struct pg_ro
 	return pg_rows_take(arena, result, ret_rows);
 }
 
-enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params, struct pg_rows **ret_rows)
+static enum status refuse_params(struct pg_conn *conn)
+{
+	set_error(conn, "a parameter cannot be sent: NUL byte, out of range or out of memory", NULL);
+	return INVALID;
+}
+
+enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
+                   struct pg_rows **ret_rows)
 {
 	assert(statement < conn->pool->statement_count);
-	int count = params != NULL ? params->count : 0;
-	if (params != NULL && params->failed) {
-		set_error(conn, "a parameter cannot be sent: NUL byte, out of range or out of memory", NULL);
-		return INVALID;
+	const struct pg_statement *row = &conn->pool->statements[statement];
+	const struct pg_params none = {.count = 0};
+	params = params != NULL ? params : &none;
+	if (params->failed) {
+		return refuse_params(conn);
 	}
-	assert(count == conn->pool->statements[statement].param_count);
-	if (!is_prepared(conn, statement)) {
-		enum status status = prepare(conn, statement);
-		if (status != OK) {
-			return status;
-		}
+	assert(params->count == row->param_count);
+	enum status status = is_prepared(conn, statement) ? OK : prepare(conn, statement);
+	if (status == OK) {
+		status = ask_begin(conn, !pg_in_transaction(conn));
 	}
-	enum status status = ask_begin(conn, !pg_in_transaction(conn));
 	if (status != OK) {
 		return status;
 	}
 	PGresult *result;
-	status = ask_end(conn, PQsendQueryPrepared(conn->link, conn->pool->statements[statement].name, count, count > 0 ? params->values : NULL,
-	                                           count > 0 ? params->lengths : NULL, count > 0 ? params->formats : NULL, 0), &result);
+	int sent = PQsendQueryPrepared(conn->link, row->name, params->count, params->values, params->lengths, params->formats, 0);
+	status = ask_end(conn, sent, &result);
 	return status == OK ? hand_over(arena, result, ret_rows) : status;
 }
 
-enum status pg_query(struct pg_conn *conn, struct arena *arena, const char *sql, const struct pg_params *params, struct pg_rows **ret_rows)
+enum status pg_query(struct pg_conn *conn, struct arena *arena, const char *sql, const struct pg_params *params,
+                     struct pg_rows **ret_rows)
 {
-	if (params != NULL && params->failed) {
-		set_error(conn, "a parameter cannot be sent: NUL byte, out of range or out of memory", NULL);
-		return INVALID;
+	const struct pg_params none = {.count = 0};
+	params = params != NULL ? params : &none;
+	if (params->failed) {
+		return refuse_params(conn);
 	}
-	int count = params != NULL ? params->count : 0;
 	enum status status = ask_begin(conn, !pg_in_transaction(conn));
 	if (status != OK) {
 		return status;
 	}
 	PGresult *result;
-	status = ask_end(conn, PQsendQueryParams(conn->link, sql, count, NULL, count > 0 ? params->values : NULL, count > 0 ? params->lengths : NULL,
-	                                         count > 0 ? params->formats : NULL, 0), &result);
+	int sent = PQsendQueryParams(conn->link, sql, params->count, NULL, params->values, params->lengths, params->formats, 0);
+	status = ask_end(conn, sent, &result);
 	return status == OK ? hand_over(arena, result, ret_rows) : status;
 }
 

@@ -76,7 +76,11 @@ struct pg_pool {
 	char error[PG_ERROR_MAX];
 };
 
-/* pg_conn_connect - a new link within conn->deadline: session pinned, durability checked. OK, UNAVAILABLE, TIMED_OUT; then there is no link. */
+/*
+ * pg_conn_connect - a new link within conn->deadline: session pinned, durability checked.
+ *
+ * OK, UNAVAILABLE, TIMED_OUT; on failure there is no link.
+ */
 MUST_CHECK enum status pg_conn_connect(struct pg_conn *conn);
 
 /* pg_conn_close - drops the link, if any; the slot can connect again. */

@@ -106,9 +106,9 @@ static enum status claim_and_run(struct tx *tx, void *arg)
 enum status once(struct ctx *ctx, struct str key, enum status (*fn)(struct tx *tx, void *arg, struct once_result *result), void *arg,
                  struct once_result *ret_result)
 {
-	struct once_result result;
+	struct once_result result = {.reply = NULL};
 	struct once_call call = {.key = key, .fn = fn, .arg = arg, .result = &result};
-	enum status status;
+	enum status status = UNAVAILABLE;
 	/*
 	 * A repeat that comes while the first is in work waits on the inbox's index, 500 ms at a time (lock_timeout). Its end is the
 	 * deadline: pg_take() refuses to begin past it.

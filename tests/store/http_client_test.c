@@ -180,8 +180,11 @@ static void every_method_is_sent_by_its_name(void **state)
 static void rate_limit_headers_are_kept(void **state)
 {
 	struct arena *arena = *state;
-	struct server server = {.says = "HTTP/1.1 429 Too Many Requests\r\nretry-after:  1.5 \r\nX-RateLimit-Bucket: abcd\r\nx-ratelimit-remaining: 0\r\n"
-	                                "X-RATELIMIT-RESET-AFTER: 1.500\r\nX-RateLimit-Scope: shared\r\nX-RateLimit-Global: true\r\nContent-Length: 0\r\n\r\n"};
+	struct server server = {
+		.says = "HTTP/1.1 429 Too Many Requests\r\nretry-after:  1.5 \r\nX-RateLimit-Bucket: abcd\r\nx-ratelimit-remaining: 0\r\n"
+		        "X-RATELIMIT-RESET-AFTER: 1.500\r\nX-RateLimit-Scope: shared\r\nX-RateLimit-Global: true\r\n"
+		        "Content-Length: 0\r\n\r\n",
+	};
 	server_start(&server);
 	struct http_request request = request_to(arena, &server, "GET", "/");
 	struct http_response response;
@@ -283,7 +286,8 @@ static void requests_that_make_no_sense_are_refused(void **state)
 
 static struct str large_answer(struct arena *arena, size_t body, bool with_length)
 {
-	struct str head = with_length ? str_printf(arena, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", body) : STR("HTTP/1.0 200 OK\r\n\r\n");
+	struct str head = with_length ? str_printf(arena, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", body)
+	                              : STR("HTTP/1.0 200 OK\r\n\r\n");
 	char *text = arena_alloc(arena, head.len + body);
 	assert_non_null(text);
 	memcpy(text, head.ptr, head.len);
@@ -373,9 +377,9 @@ static void a_certificate_that_nobody_vouches_for_is_refused(void **state)
 	char folder[] = "/tmp/trivet-http-test-XXXXXX";
 	assert_non_null(mkdtemp(folder));
 	int port = 20000 + (int)getpid() % 20000;
-	struct str script = str_printf(arena, "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -days 2 -subj /CN=127.0.0.1"
-	                               " -addext subjectAltName=IP:127.0.0.1 >log 2>&1 && exec openssl s_server -accept 127.0.0.1:%d -key k -cert c -www"
-	                               " >>log 2>&1 </dev/null", folder, port);
+	struct str script = str_printf(arena, "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -days 2"
+	                               " -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 >log 2>&1 &&"
+	                               " exec openssl s_server -accept 127.0.0.1:%d -key k -cert c -www >>log 2>&1 </dev/null", folder, port);
 	char *const command[] = {(char[]){"sh"}, (char[]){"-c"}, strndup(script.ptr, script.len), NULL};
 	pid_t child = fork();
 	assert_true(child >= 0);

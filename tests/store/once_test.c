@@ -143,7 +143,8 @@ static void secrets_come_back_while_they_live(void **state)
 	/* Not in clear anywhere in the row (decisions.md 9). */
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.inbox WHERE position('ABC234'::bytea IN reply) > 0"
 	                            " OR position('ABC234'::bytea IN sealed) > 0"), 0);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.inbox WHERE sealed IS NOT NULL AND sealed_until = '2025-11-20 13:34:14.123456+00'"), 1);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.inbox WHERE sealed IS NOT NULL"
+	                            " AND sealed_until = '2025-11-20 13:34:14.123456+00'"), 1);
 	ctx = ctx_at(fixture, NOW + 10 * MINUTE_US - 1);
 	assert_int_equal(once(&ctx, STR("k"), do_job, &job, &result), OK);
 	assert_true(result.repeated);

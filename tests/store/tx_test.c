@@ -256,7 +256,8 @@ static int group_setup(void **state)
 	testdb_exec("CREATE TABLE public.note (id bigint NOT NULL, unique_late bigint UNIQUE DEFERRABLE INITIALLY DEFERRED, die boolean);"
 	            "CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
 	            " IF NEW.die THEN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); END IF; RETURN NEW; END $$;"
-	            "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON public.note DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.die()");
+	            "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON public.note DEFERRABLE INITIALLY DEFERRED"
+	            " FOR EACH ROW EXECUTE FUNCTION public.die()");
 	return failed;
 }
 
