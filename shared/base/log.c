@@ -38,10 +38,17 @@ static const char *level_name(enum log_level level)
 	return "error";
 }
 
+/* Bytes that fields may still take. A closing quote can stand one past the border, in the tail. */
+static size_t room_left(const struct log_line *line)
+{
+	size_t border = sizeof(line->text) - TAIL_BYTES;
+	return line->len < border ? border - line->len : 0;
+}
+
 /* Adds all of `s`, or nothing and marks the line as cut. */
 static bool add(struct log_line *line, struct str s)
 {
-	if (line->cut || s.len > sizeof(line->text) - TAIL_BYTES - line->len) {
+	if (line->cut || s.len > room_left(line)) {
 		line->cut = true;
 		return false;
 	}
@@ -122,7 +129,7 @@ void log_str(struct log_line *line, const char *key, struct str value)
 	add_key(line, key);
 	if (!needs_quotes(value)) {
 		/* A long plain value is cut like a quoted one, at the last byte that fits. */
-		size_t room = sizeof(line->text) - TAIL_BYTES - line->len;
+		size_t room = room_left(line);
 		add(line, str_cut(value, 0, room));
 		line->cut = line->cut || value.len > room;
 		return;
