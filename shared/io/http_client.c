@@ -21,6 +21,7 @@ struct call {
 	struct curl_slist *headers;
 	struct arena *arena;
 	struct buf body;
+	struct str unsent; /* of the request's body */
 	struct http_response response;
 	/* Of a batch only. */
 	void (*done)(void *arg, const struct http_response *response);
@@ -31,6 +32,19 @@ struct call {
 enum status http_setup(void)
 {
 	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? OK : UNAVAILABLE;
+}
+
+/*
+ * Gives the body piece by piece, once: there is no way back to its beginning. With CURLOPT_POSTFIELDS libcurl would by itself send a request again
+ * when a kept connection closes without an answer, and a message would arrive twice without anybody knowing.
+ */
+static size_t give_body(char *to, size_t size, size_t count, void *arg)
+{
+	struct call *call = arg;
+	struct str piece = str_cut(call->unsent, 0, size * count);
+	memcpy(to, piece.ptr, piece.len);
+	call->unsent = str_cut(call->unsent, piece.len, call->unsent.len);
+	return piece.len;
 }
 
 /* ---- what comes back ---- */
@@ -215,8 +229,11 @@ static enum status set_method(struct call *call, const struct http_request *requ
 	}
 	bool bodyless = known == ARRAY_LEN(methods) - 1 && !str_present(request->body);
 	if (!bodyless) {
+		call->unsent = request->body.len > 0 ? request->body : STR("");
+		curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
-		curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, request->body.len > 0 ? request->body.ptr : "");
+		curl_easy_setopt(call->easy, CURLOPT_READFUNCTION, give_body);
+		curl_easy_setopt(call->easy, CURLOPT_READDATA, call);
 	}
 	curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, methods[known]);
 	return OK;
