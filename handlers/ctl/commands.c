@@ -56,8 +56,8 @@ static bool listed(struct str name, const char *const *names)
 	return false;
 }
 
-/* The object as text, without some of its members. */
-static void add_without(struct buf *out, struct arena *arena, const struct json *object, const char *const *without)
+/* The object as text, with only (keep) or without (!keep) the members that are named. */
+static void add_members(struct buf *out, struct arena *arena, const struct json *object, const char *const *names, bool keep)
 {
 	void *iterator = NULL;
 	struct str name;
@@ -65,7 +65,7 @@ static void add_without(struct buf *out, struct arena *arena, const struct json 
 	bool first = true;
 	buf_add_byte(out, '{');
 	while (json_object_each(object, &iterator, &name, &value)) {
-		if (listed(name, without)) {
+		if (listed(name, names) != keep) {
 			continue;
 		}
 		buf_add(out, first ? STR("") : STR(","));
@@ -81,7 +81,9 @@ static void add_without(struct buf *out, struct arena *arena, const struct json 
 static struct str overwrite_body(struct arena *arena, bool guild, const struct json *existing)
 {
 	static const char *const global_only[] = {"contexts", "integration_types", NULL};
-	static const char *const answers_only[] = {"application_id", "version", NULL};
+	/* ApplicationCommandUpdateRequest; an answer has more. */
+	static const char *const writable[] = {"id", "type", "name", "name_localizations", "description", "description_localizations", "options",
+	                                       "default_member_permissions", "dm_permission", "contexts", "integration_types", "handler", NULL};
 	static const char *const nothing[] = {NULL};
 	const struct json *ours;
 	struct buf out = buf_init(arena, BODY_MAX);
@@ -95,13 +97,13 @@ static struct str overwrite_body(struct arena *arena, bool guild, const struct j
 		const struct json *command = json_array_at(existing, i);
 		int64_t type;
 		if (json_get_i64(command, "type", 0, INT64_MAX, &type) == OK && type == TYPE_ENTRY_POINT) {
-			add_without(&out, arena, command, answers_only);
+			add_members(&out, arena, command, writable, true);
 			first = false;
 		}
 	}
 	for (size_t i = 0; i < json_array_size(ours); i++) {
 		buf_add(&out, first ? STR("") : STR(","));
-		add_without(&out, arena, json_array_at(ours, i), guild ? global_only : nothing);
+		add_members(&out, arena, json_array_at(ours, i), guild ? global_only : nothing, false);
 		first = false;
 	}
 	buf_add_byte(&out, ']');
