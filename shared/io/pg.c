@@ -305,6 +305,7 @@ void pg_give(struct pg_conn *conn)
 	if (conn->broken || (conn->link != NULL && PQtransactionStatus(conn->link) != PQTRANS_IDLE)) {
 		pg_conn_close(conn);
 	}
+	conn->begin_due = false;
 	put_back(conn->pool, conn);
 }
 

@@ -134,7 +134,7 @@ MUST_CHECK enum status pg_reserved_ready(struct pg_conn *conn, int64_t deadline)
 MUST_CHECK enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
                               struct pg_rows **ret_rows);
 
-/* Transactions, only for service/tx.c, worker queues and migrations. BEGIN is READ COMMITTED. */
+/* Transactions, only for service/tx.c, worker queues and migrations. BEGIN is READ COMMITTED and goes out with the first statement. */
 MUST_CHECK enum status pg_begin(struct pg_conn *conn);
 MUST_CHECK enum status pg_commit(struct pg_conn *conn);
 void pg_rollback(struct pg_conn *conn);

@@ -27,6 +27,7 @@ struct pg_conn {
 	uint64_t generation;  /* of the pool when the link was made */
 	uint64_t answers;     /* of the pool when the question in flight was asked */
 	int64_t asked_at;
+	bool begin_due;       /* BEGIN was asked for and goes out together with the first statement */
 	bool in_doubt;        /* the question in flight may commit something */
 	bool broken;          /* never to be used again */
 	bool missing_partition;

@@ -434,6 +434,95 @@ static void a_failed_transaction_does_not_commit(void **state)
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 20"), 0);
 }
 
+/* BEGIN goes out with the first statement: whatever that says, there is one transaction, and it is over when it is said to be. */
+static void a_transaction_begins_with_its_first_statement(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = fixture->arena;
+	struct pg_conn *conn = take(fixture->pool);
+	int64_t backend = backend_of(conn, arena);
+	assert_int_equal(run_i64(conn, arena, UPDATE_THING, 999), OK); /* prepared from here on */
+	/* Rolled back, committed. */
+	assert_int_equal(pg_begin(conn), OK);
+	assert_true(pg_in_transaction(conn));
+	assert_int_equal(insert_thing(conn, arena, 30, 0, 5, NULL), OK);
+	pg_rollback(conn);
+	assert_false(pg_in_transaction(conn));
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 30"), 0);
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(insert_thing(conn, arena, 30, 0, 5, NULL), OK);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 30"), 0);
+	assert_int_equal(pg_commit(conn), OK);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 30"), 1);
+	/* The first statement fails: by the server, before it is sent, because it cannot be prepared. */
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(insert_thing(conn, arena, 30, 0, 5, NULL), CONFLICT);
+	assert_str(pg_sqlstate(conn), "23505");
+	assert_true(pg_in_transaction(conn));
+	assert_int_equal(pg_commit(conn), INTERNAL);
+	assert_int_equal(pg_begin(conn), OK);
+	struct pg_params cut = pg_params(arena);
+	pg_add_str(&cut, (struct str){"\0", 1});
+	assert_int_equal(pg_run(conn, arena, CAST_TEXT, &cut, NULL), INVALID);
+	assert_int_equal(pg_run(conn, arena, NO_SUCH_TABLE, NULL, NULL), INTERNAL);
+	pg_rollback(conn);
+	/* Nothing at all, and what does not go out together: text of its own. */
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(pg_commit(conn), OK);
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(pg_query(conn, arena, "DELETE FROM public.thing WHERE id = 30", NULL, NULL), OK);
+	pg_rollback(conn);
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(pg_script(conn, "DELETE FROM public.thing WHERE id = 30; SELECT 1"), OK);
+	pg_rollback(conn);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 30"), 1);
+	assert_int_equal(backend_of(conn, arena), backend);
+	/* Given back before anything was asked. */
+	assert_int_equal(pg_begin(conn), OK);
+	pg_give(conn);
+	conn = take(fixture->pool);
+	assert_false(pg_in_transaction(conn));
+	assert_int_equal(pg_query(conn, arena, "DELETE FROM public.thing WHERE id = 30", NULL, NULL), OK);
+	pg_give(conn);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 30"), 0);
+}
+
+static void a_first_statement_may_end_its_connection(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = fixture->arena;
+	struct pg_conn *conn = take(fixture->pool);
+	assert_int_equal(run_i64(conn, arena, SLEEP, 0), OK);
+	assert_int_equal(pg_begin(conn), OK);
+	pg_conn_deadline(conn, in_ms(100));
+	int64_t began = clock_monotonic_us();
+	assert_int_equal(run_i64(conn, arena, SLEEP, 3000), TIMED_OUT);
+	assert_in_range(clock_monotonic_us() - began, 90 * 1000, 400 * 1000);
+	assert_true(pg_conn_broken(conn));
+	pg_rollback(conn);
+	pg_give(conn);
+	conn = take(fixture->pool);
+	testdb_exec("ALTER TABLE public.changing DROP COLUMN IF EXISTS c");
+	assert_int_equal(pg_run(conn, arena, ALL_THINGS, NULL, NULL), OK);
+	testdb_exec("ALTER TABLE public.changing ADD COLUMN c bigint");
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(pg_run(conn, arena, ALL_THINGS, NULL, NULL), RETRY);
+	assert_true(pg_conn_broken(conn));
+	pg_give(conn);
+	/* Killed while it is prepared and sent with BEGIN: nothing can have been committed. */
+	conn = take(fixture->pool);
+	assert_int_equal(run_i64(conn, arena, SLEEP, 0), OK);
+	int64_t backend = backend_of(conn, arena);
+	assert_int_equal(pg_begin(conn), OK);
+	char sql[64];
+	snprintf(sql, sizeof(sql), "SELECT pg_terminate_backend(%d)", (int)backend);
+	testdb_exec(sql);
+	usleep(50 * 1000);
+	assert_int_equal(run_i64(conn, arena, SLEEP, 0), UNAVAILABLE);
+	assert_true(pg_conn_broken(conn));
+	pg_give(conn);
+}
+
 static void a_connection_given_back_inside_a_transaction_is_destroyed(void **state)
 {
 	struct fixture *fixture = *state;
@@ -901,6 +990,8 @@ int main(void)
 		TEST(another_use_of_0a000_is_a_defect),
 		TEST(copy_is_refused),
 		TEST(a_failed_transaction_does_not_commit),
+		TEST(a_transaction_begins_with_its_first_statement),
+		TEST(a_first_statement_may_end_its_connection),
 		TEST(a_connection_given_back_inside_a_transaction_is_destroyed),
 		TEST(a_lost_connection_is_in_doubt_only_where_it_can_commit),
 		TEST(a_connection_that_died_idle_is_replaced_unseen),
