@@ -14,7 +14,11 @@ enum { GAME_NAME, GAME_WON, GAME_SCORE };
 #define REASON_MAX 255 /* a line for people */
 
 #define FIELD(n, k, r, lo, hi) {.name = (n), .kind = EVENT_FIELD_##k, .required = (r), .min = (lo), .max = (hi)}
-#define CHANGE(n) {.name = (n), .kind = EVENT_FIELD_INTEGER, .required = true, .not_zero = true, .min = -EVENT_CHANGE_MAX, .max = EVENT_CHANGE_MAX}
+#define CHANGE(n) \
+	{ \
+		.name = (n), .kind = EVENT_FIELD_INTEGER, .required = true, .not_zero = true, .min = -EVENT_CHANGE_MAX, \
+		.max = EVENT_CHANGE_MAX \
+	}
 
 static const struct event_shape shapes[EVENT_TYPE_COUNT] = {
 	[EVENT_XP_CHANGE] = {.name = STR_INIT("xp_change"), .field_count = 2, .fields = {
@@ -75,7 +79,8 @@ enum status event_value_check(struct arena *arena, const struct event_field *fie
 		return INVALID;
 	}
 	if (size < field->min || size > field->max) {
-		*ret_detail = str_printf(arena, "must %s %lld to %lld", text ? "have from" : "be from", (long long)field->min, (long long)field->max);
+		*ret_detail = str_printf(arena, "must %s %lld to %lld", text ? "have from" : "be from", (long long)field->min,
+		                         (long long)field->max);
 		if (text && str_present(*ret_detail)) {
 			*ret_detail = str_printf(arena, STR_FMT " characters", STR_ARG(*ret_detail));
 		}
@@ -93,8 +98,8 @@ enum status event_at_check(struct arena *arena, enum event_type type, int64_t at
 	int64_t back = event_shape(type)->recent ? EVENT_BACK_RECENT_US : EVENT_BACK_US;
 
 	if (at > now + EVENT_AHEAD_US) {
-		*ret_detail = str_printf(arena, "lies more than %lld s ahead of our clock, which says " STR_FMT, (long long)(EVENT_AHEAD_US / SECOND_US),
-		                         STR_ARG(format_rfc3339(arena, now)));
+		*ret_detail = str_printf(arena, "lies more than %lld s ahead of our clock, which says " STR_FMT,
+		                         (long long)(EVENT_AHEAD_US / SECOND_US), STR_ARG(format_rfc3339(arena, now)));
 		return INVALID;
 	}
 	if (at < now - back) {
@@ -196,8 +201,8 @@ static struct event_effect change(const struct event *event, enum ledger_kind ki
 }
 
 /*
- * What people do moves their counters. This is also where the XP that an activity earns is decided (docs/LEDGER.md, "XP rates"): the effect then
- * carries a row, and the caller writes it as it writes those of changes.
+ * What people do moves their counters. This is also where the XP that an activity earns is decided (docs/LEDGER.md, "XP rates"): the
+ * effect then carries a row, and the caller writes it as it writes those of changes.
  */
 static struct event_effect activity(int64_t *counter, int64_t by)
 {

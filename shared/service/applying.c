@@ -232,9 +232,12 @@ static enum status write_back(struct tx *tx, struct batch *batch)
 static enum status apply(struct tx *tx, void *arg)
 {
 	struct batch *batch = arg;
-	enum status status = event_lane_take(tx, batch->lane_wish, &batch->lane);
+	enum status status = event_plan(tx, true);
 
 	batch->count = 0;
+	if (status == OK) {
+		status = event_lane_take(tx, batch->lane_wish, &batch->lane);
+	}
 	batch->none = status == NOT_FOUND;
 	if (status != OK) {
 		return status == NOT_FOUND ? OK : status;

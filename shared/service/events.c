@@ -193,8 +193,11 @@ static enum status ensure_people(struct tx *tx, const struct event_queued *queue
 static enum status accept(struct tx *tx, void *arg)
 {
 	struct accepting *accepting = arg;
-	enum status status = find_keys(tx, accepting);
+	enum status status = event_plan(tx, false);
 
+	if (status == OK) {
+		status = find_keys(tx, accepting);
+	}
 	if (status != OK) {
 		return status;
 	}

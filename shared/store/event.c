@@ -122,6 +122,14 @@ static struct str kind_word(int value)
 _Static_assert(sizeof(enum platform) == sizeof(int) && sizeof(enum event_type) == sizeof(int) && sizeof(enum ledger_kind) == sizeof(int),
                "add_words reads enums as int");
 
+enum status event_plan(struct tx *tx, bool afresh)
+{
+	struct pg_params params = tx_params(tx);
+
+	pg_add_str(&params, afresh ? STR("force_custom_plan") : STR("auto"));
+	return tx_query(tx, SQL_EVENT_PLAN, &params, NULL);
+}
+
 /* ---- accepting ---- */
 
 enum status event_keys_find(struct tx *tx, const struct str *keys, size_t count, struct event_known **ret_known, size_t *ret_count)

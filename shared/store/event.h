@@ -8,6 +8,13 @@
 #include "core/event.h"
 #include "store/tx.h"
 
+/*
+ * event_plan - has the transaction's statements planned for tables of any size.
+ *
+ * afresh   each time: for batches, which are worth it; else the kept plan, which goes by index too
+ */
+MUST_CHECK enum status event_plan(struct tx *tx, bool afresh);
+
 /* ---- accepting ---- */
 
 struct event_known {

@@ -1,10 +1,15 @@
 -- Events: keys, queue, lanes, archive; each statement serves a whole request or batch. Source: decisions.md 13 to 15.
 
+-- Queue and tables are empty one day and full the next, so a plan kept from the one must not be ruinous in the other: all access below is by
+-- index (arrays and scalar subqueries instead of joins with what may be large), whatever the statistics say.
+-- name: event_plan
+SELECT set_config('plan_cache_mode', $1, true), set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true);
+
 -- Keys of events are kept apart from those of our own postings, so that no program can take one of those.
 -- name: event_keys_find
 SELECT k.key, k.content FROM public.event_key_recent k WHERE k.key = ANY ($1::text[])
 UNION ALL
-SELECT substr(k.key, 7), k.content FROM public.event_key k WHERE k.key = ANY (SELECT 'event:' || w.key FROM unnest($1::text[]) AS w(key));
+SELECT substr(k.key, 7), k.content FROM public.event_key k WHERE k.key = ANY (ARRAY(SELECT 'event:' || w.key FROM unnest($1::text[]) AS w(key)));
 
 -- What is returned is ours; what is not was taken by another in the meantime.
 -- name: event_keys_claim_recent
@@ -20,10 +25,9 @@ ON CONFLICT (key) DO NOTHING;
 
 -- People of a list who have no account yet.
 -- name: identities_missing
-SELECT DISTINCT w.platform::text, w.platform_id
-FROM unnest($1::public.platform[], $2::bigint[]) AS w(platform, platform_id)
-LEFT JOIN public.identity i ON i.platform = w.platform AND i.platform_id = w.platform_id
-WHERE i.id IS NULL;
+SELECT w.platform::text, w.platform_id
+FROM (SELECT DISTINCT platform, platform_id FROM unnest($1::public.platform[], $2::bigint[]) AS u(platform, platform_id)) AS w
+WHERE (SELECT i.id FROM public.identity i WHERE i.platform = w.platform AND i.platform_id = w.platform_id) IS NULL;
 
 -- Accounts for those of them whom no other transaction makes at the same time (for whom it waits).
 -- name: identities_create
@@ -53,7 +57,8 @@ ORDER BY w.place;
 -- name: event_lane_take
 SELECT l.lane
 FROM public.event_lane l
-CROSS JOIN LATERAL (SELECT q.id FROM public.event_queue q WHERE q.lane = l.lane AND q.attempts < 5 ORDER BY q.id LIMIT 1) AS oldest
+CROSS JOIN LATERAL (SELECT q.id FROM public.event_queue q WHERE q.lane BETWEEN l.lane AND l.lane AND q.attempts < 5
+                    ORDER BY q.lane, q.id LIMIT 1) AS oldest
 WHERE $1::bigint IS NULL OR l.lane = $1::bigint
 ORDER BY oldest.id
 LIMIT 1
@@ -61,20 +66,22 @@ FOR UPDATE OF l SKIP LOCKED;
 
 -- The lane's oldest. Never from a certain id on: ids commit out of order. Never SKIP LOCKED: it would change the order.
 -- name: event_queue_oldest
-SELECT q.id, q.platform::text, q.platform_id, q.source, q.type, q.data::text, q.key, q.at, i.account_id
-FROM (SELECT * FROM public.event_queue WHERE lane = $1::bigint AND attempts < 5 ORDER BY id LIMIT $2::bigint) AS q
-LEFT JOIN public.identity i ON i.platform = q.platform AND i.platform_id = q.platform_id
-ORDER BY q.id;
+-- The lane as a range of one, so that only the index of lanes can give this order.
+SELECT q.id, q.platform::text, q.platform_id, q.source, q.type, q.data::text, q.key, q.at,
+       (SELECT i.account_id FROM public.identity i WHERE i.platform = q.platform AND i.platform_id = q.platform_id)
+FROM public.event_queue q
+WHERE q.lane BETWEEN $1::smallint AND $1::smallint AND q.attempts < 5
+ORDER BY q.lane, q.id
+LIMIT $2::bigint;
 
 -- Like account_lock, but says which of them are alive.
 -- name: event_accounts_lock
 SELECT id FROM public.account WHERE id = ANY ($1::bigint[]) AND merged_into IS NULL AND erased_at IS NULL ORDER BY id FOR NO KEY UPDATE;
 
--- Asked again under the accounts' locks: who is where now. In the order of the list.
+-- Asked again under the accounts' locks: who is where now. By event id.
 -- name: event_accounts_now
-SELECT q.id, i.account_id
+SELECT q.id, (SELECT i.account_id FROM public.identity i WHERE i.platform = q.platform AND i.platform_id = q.platform_id)
 FROM public.event_queue q
-JOIN public.identity i ON i.platform = q.platform AND i.platform_id = q.platform_id
 WHERE q.id = ANY ($1::bigint[])
 ORDER BY q.id;
 
@@ -88,7 +95,7 @@ SET xp = w.xp, coins = w.coins, messages_sent = w.messages_sent, voice_seconds =
     games_won = w.games_won, achievements = w.achievements, last_active = w.last_active
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[])
     AS w(account_id, xp, coins, messages_sent, voice_seconds, games_played, games_won, achievements, last_active)
-WHERE b.account_id = w.account_id;
+WHERE b.account_id = w.account_id AND b.account_id = ANY ($1::bigint[]);
 
 -- The projection is written by event_balances_set, in the same transaction.
 -- name: ledger_insert_many
@@ -100,13 +107,14 @@ ORDER BY w.place;
 
 -- name: event_archive
 WITH gone AS (
-    DELETE FROM public.event_queue q
-    USING unnest($1::bigint[], $2::bigint[], $3::text[]) AS w(id, user_id, rejected)
-    WHERE q.id = w.id
-    RETURNING q.id, w.user_id, q.platform, q.type, q.data, q.key, q.at, q.accepted_at, w.rejected
+    DELETE FROM public.event_queue q WHERE q.id = ANY ($1::bigint[])
+    RETURNING q.id, q.platform, q.type, q.data, q.key, q.at, q.accepted_at
 )
 INSERT INTO public.event (id, user_id, platform, type, data, key, at, accepted_at, applied_at, rejected)
-SELECT g.id, g.user_id, g.platform, g.type, g.data, g.key, g.at, g.accepted_at, $4::timestamptz, g.rejected FROM gone g ORDER BY g.id;
+SELECT g.id, w.user_id, g.platform, g.type, g.data, g.key, g.at, g.accepted_at, $4::timestamptz, w.rejected
+FROM gone g
+JOIN unnest($1::bigint[], $2::bigint[], $3::text[]) AS w(id, user_id, rejected) ON w.id = g.id
+ORDER BY g.id;
 
 -- name: event_attempt
 UPDATE public.event_queue SET attempts = attempts + 1, error = $2::text WHERE id = $1::bigint RETURNING attempts;
@@ -115,6 +123,7 @@ UPDATE public.event_queue SET attempts = attempts + 1, error = $2::text WHERE id
 -- name: event_oldest
 SELECT q.accepted_at
 FROM public.event_lane l
-CROSS JOIN LATERAL (SELECT e.id, e.accepted_at FROM public.event_queue e WHERE e.lane = l.lane AND e.attempts < 5 ORDER BY e.id LIMIT 1) AS q
+CROSS JOIN LATERAL (SELECT e.accepted_at FROM public.event_queue e WHERE e.lane BETWEEN l.lane AND l.lane AND e.attempts < 5
+                    ORDER BY e.lane, e.id LIMIT 1) AS q
 ORDER BY q.accepted_at
 LIMIT 1;
