@@ -390,6 +390,17 @@ static bool url_ok(const char *url)
 	return parsed != NULL;
 }
 
+/* Not strndup(): its argument would have to end in NUL for strict checkers, and a struct str need not. */
+static char *copy_text(struct str text)
+{
+	char *copy = malloc(text.len + 1);
+	if (copy != NULL) {
+		memcpy(copy, text.ptr, text.len);
+		copy[text.len] = '\0';
+	}
+	return copy;
+}
+
 static bool start_probe(struct pg_pool *pool)
 {
 	/* Signals are for the program's own thread (house.md, "Stop"): this one takes none. */
@@ -451,7 +462,7 @@ enum status pg_pool_open(const struct pg_pool_options *options, struct pg_pool *
 		return UNAVAILABLE;
 	}
 	enum status status = UNAVAILABLE;
-	pool->url = strndup(options->url.ptr, options->url.len);
+	pool->url = copy_text(options->url);
 	pool->application_name = strdup(options->application_name);
 	pool->statements = options->statements;
 	pool->statement_count = options->statement_count;
