@@ -53,7 +53,7 @@ class Page:
         return self.until(lambda: self.answers(side)[before:], f"an answer to {text}")[0]
 
     def person(self, number):
-        self.all(".person")[number].click()
+        self.all("#people .person")[number].click()
 
     def new_person(self, name):
         """Makes up a person of this test's own, and plays it from now on."""
@@ -100,19 +100,34 @@ def test_a_wrong_code_is_refused_in_words(page):
 
 def test_an_ephemeral_answer_is_for_one_person(page):
     page.ask("discord", "/getcode")
-    mine = len(page.all("#discord-log .ephemeral"))
-    assert mine >= 1
-    page.person(0)
-    page.until(lambda: len(page.all("#discord-log .ephemeral")) < mine, "the other does not see it")
+    assert len(page.all("#discord-log .ephemeral")) == 1
+    page.new_person("Other")
+    assert page.all("#discord-log .ephemeral") == []
+
+
+def test_a_link_button_on_discord_leads_into_telegram(page):
+    page.ask("discord", "/getcode")
+    page.one("#discord-log .ephemeral button.link").click()
+    page.until(lambda: page.answers("telegram"), "the bot's answer to the deep link")
+    assert page.texts("#telegram-log .mine .text")[0].startswith("/start link_")
+
+
+def test_a_button_is_pressed(page):
+    code = CODE.search(page.ask("telegram", "/getcode")).group()
+    page.ask("discord", f"/code {code}")
+    button = page.until(lambda: page.all("#telegram-log .key"), "the button that undoes the link")[-1]
+    before = page.answers("telegram")
+    button.click()
+    page.until(lambda: page.answers("telegram") != before, "what the button does")
 
 
 def test_a_reload_keeps_the_history(page):
     page.ask("telegram", "/start")
     before = page.answers("telegram")
-    name = len(page.all(".person")) - 2  # the last one is the button that makes another
+    number = len(page.all("#people .person")) - 1
     page.window.refresh()
     page.loaded()
-    page.person(name)
+    page.person(number)
     page.until(lambda: page.answers("telegram") == before, "the same messages")
 
 

@@ -51,7 +51,7 @@ function draw() {
 			title: chosen ? t("edit_person") : who.name, onclick: () => (chosen ? edit(who) : choose(who.key)),
 		}, avatar(who), h("span", {}, who.name), chosen ? h("span", { class: "pen", "aria-hidden": "true" }, "✎") : null);
 	});
-	root.replaceChildren(...chips, h("button", { type: "button", class: "person add", "aria-label": t("add_person"), title: t("add_person"), onclick: () => edit(null) }, "+"));
+	root.replaceChildren(...chips);
 	const active = root.querySelector('[aria-checked="true"]');
 	if (held) {
 		active?.focus();
@@ -60,6 +60,7 @@ function draw() {
 }
 
 export function people() {
+	$("add-person").addEventListener("click", () => edit(null));
 	$("people").addEventListener("keydown", (event) => {
 		const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
 		if (step) {
