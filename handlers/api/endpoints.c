@@ -12,7 +12,8 @@
 
 static enum status refuse_scope(struct route_call *call)
 {
-	struct str detail = str_printf(call->ctx->arena, "this key lacks the scope %s: ask the operator for one that has it", call->route->scope);
+	struct str detail =
+		str_printf(call->ctx->arena, "this key lacks the scope %s: ask the operator for one that has it", call->route->scope);
 	const char *text = str_z(call->ctx->arena, detail);
 
 	problem(call, 403, "no-scope", text != NULL ? text : "this key lacks the scope that this path needs", NULL);

@@ -77,15 +77,21 @@ static enum ctl_exit take_key(struct ctl *ctl, struct apikey *ret_key)
 {
 	struct str wrong = STR_ABSENT;
 	enum platform platform;
-	struct apikey key = {.name = ctl->words[0], .bot = ctl_value(ctl, "--bot"), .platform = ctl_value(ctl, "--platform"), .trust = ctl_value(ctl, "--trust")};
+	struct apikey key = {.name = ctl->words[0],
+	                     .bot = ctl_value(ctl, "--bot"),
+	                     .platform = ctl_value(ctl, "--platform"),
+	                     .trust = ctl_value(ctl, "--trust")};
 	key.trust = str_present(key.trust) ? key.trust : STR("full");
 	if (!name_ok(key.name)) {
 		return ctl_misused(ctl, "a key's name is 1 to %d letters, digits and _ . -", NAME_MAX_LEN);
 	}
 	key.scope_count = take_scopes(ctl, key.scopes, &wrong);
 	if (key.scope_count == 0) {
-		return ctl_misused(ctl, "\"" STR_FMT "\" is no scope, or stands twice: events, users, ledger, sessions, link, promo, access, trainings, tickets",
-		                   STR_ARG(wrong));
+		return ctl_misused(
+			ctl,
+			"\"" STR_FMT
+			"\" is no scope, or stands twice: events, users, ledger, sessions, link, promo, access, trainings, tickets",
+			STR_ARG(wrong));
 	}
 	if (str_present(key.bot) && !name_ok(key.bot)) {
 		return ctl_misused(ctl, "a bot's name is 1 to %d letters, digits and _ . -", NAME_MAX_LEN);
@@ -126,7 +132,10 @@ static enum status store_key(struct ctl *ctl, const struct apikey *key, struct s
 	pg_add_str(&params, key->trust);
 	pg_add_time(&params, ctl->ctx.now);
 	struct operator_change change = {
-		.statement = SQL_OPERATOR_APIKEY_NEW, .params = &params, .action = "apikey.new", .after = json_write(ctl->ctx.arena, key_json(key)),
+		.statement = SQL_OPERATOR_APIKEY_NEW,
+		.params = &params,
+		.action = "apikey.new",
+		.after = json_write(ctl->ctx.arena, key_json(key)),
 	};
 	return operator_change(&ctl->ctx, &change, NULL);
 }
@@ -140,14 +149,17 @@ enum ctl_exit run_apikey_new(struct ctl *ctl)
 		return taken;
 	}
 	crypto_random(random, sizeof random);
-	struct str secret = str_printf(ctl->ctx.arena, KEY_PREFIX STR_FMT, STR_ARG(crypto_base64url(ctl->ctx.arena, random, sizeof random)));
+	struct str secret =
+		str_printf(ctl->ctx.arena, KEY_PREFIX STR_FMT, STR_ARG(crypto_base64url(ctl->ctx.arena, random, sizeof random)));
 	crypto_wipe(random, sizeof random);
 	if (!str_present(secret)) {
 		return ctl_fail(ctl, "out of memory");
 	}
 	enum status status = store_key(ctl, &key, secret);
 	if (status == CONFLICT) {
-		return ctl_fail(ctl, "a key named " STR_FMT " exists already: choose another name, or revoke it first and still choose another", STR_ARG(key.name));
+		return ctl_fail(
+			ctl, "a key named " STR_FMT " exists already: choose another name, or revoke it first and still choose another",
+			STR_ARG(key.name));
 	}
 	if (status != OK) {
 		return ctl_status(ctl, "the key", status);
@@ -179,5 +191,6 @@ enum ctl_exit run_apikey_revoke(struct ctl *ctl)
 	if (status == NOT_FOUND) {
 		return ctl_fail(ctl, "no live key is named " STR_FMT, STR_ARG(ctl->words[0]));
 	}
-	return status == OK ? ctl_done(ctl, "the key " STR_FMT " works no more", STR_ARG(ctl->words[0])) : ctl_status(ctl, "the key", status);
+	return status == OK ? ctl_done(ctl, "the key " STR_FMT " works no more", STR_ARG(ctl->words[0]))
+	                    : ctl_status(ctl, "the key", status);
 }

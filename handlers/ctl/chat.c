@@ -10,7 +10,8 @@
 static enum ctl_exit take_chat(struct ctl *ctl, struct ctl_person *ret_chat)
 {
 	if (ctl_person(ctl->words[0], ret_chat) != OK || ret_chat->platform == PLATFORM_WEBSITE) {
-		return ctl_misused(ctl, "\"" STR_FMT "\" is no chat: write telegram:-1001234567890 or discord:1234567890", STR_ARG(ctl->words[0]));
+		return ctl_misused(ctl, "\"" STR_FMT "\" is no chat: write telegram:-1001234567890 or discord:1234567890",
+		                   STR_ARG(ctl->words[0]));
 	}
 	return CTL_DONE;
 }
@@ -29,10 +30,12 @@ static struct pg_params chat_params(struct ctl *ctl, const struct ctl_person *ch
 	return params;
 }
 
-static enum ctl_exit change_chat(struct ctl *ctl, enum sql statement, struct pg_params *params, const char *action, struct json *after, const char *said)
+static enum ctl_exit change_chat(struct ctl *ctl, enum sql statement, struct pg_params *params, const char *action, struct json *after,
+                                 const char *said)
 {
 	pg_add_time(params, ctl->ctx.now);
-	struct operator_change change = {.statement = statement, .params = params, .action = action, .after = json_write(ctl->ctx.arena, after)};
+	struct operator_change change = {
+		.statement = statement, .params = params, .action = action, .after = json_write(ctl->ctx.arena, after)};
 	enum status status = operator_change(&ctl->ctx, &change, NULL);
 	if (status == NOT_FOUND) {
 		return ctl_fail(ctl, "the chat " STR_FMT " is not known: trivet chat add it first", STR_ARG(ctl->words[0]));
@@ -53,7 +56,8 @@ enum ctl_exit run_chat_add(struct ctl *ctl)
 	}
 	struct pg_params params = chat_params(ctl, &chat);
 	pg_add_str(&params, str_present(title) ? utf_display(ctl->ctx.arena, title, TITLE_POINTS_MAX) : STR_ABSENT);
-	return change_chat(ctl, SQL_OPERATOR_CHAT_ADD, &params, "chat.add", json_set_str(chat_json(&chat), "title", title), "gives activity from now on");
+	return change_chat(ctl, SQL_OPERATOR_CHAT_ADD, &params, "chat.add", json_set_str(chat_json(&chat), "title", title),
+	                   "gives activity from now on");
 }
 
 enum ctl_exit run_chat_ignore(struct ctl *ctl)
@@ -80,14 +84,15 @@ enum ctl_exit run_chat_multiply(struct ctl *ctl)
 	}
 	struct pg_params params = chat_params(ctl, &chat);
 	pg_add_i64(&params, percent);
-	return change_chat(ctl, SQL_OPERATOR_CHAT_MULTIPLY, &params, "chat.multiply", json_set_i64(chat_json(&chat), "multiplier", percent), "weighs differently now");
+	return change_chat(ctl, SQL_OPERATOR_CHAT_MULTIPLY, &params, "chat.multiply",
+	                   json_set_i64(chat_json(&chat), "multiplier", percent), "weighs differently now");
 }
 
 enum ctl_exit run_chat_list(struct ctl *ctl)
 {
 	static const struct ctl_column columns[] = {
-		{"platform", CTL_TEXT}, {"chat_id", CTL_TEXT}, {"title", CTL_TEXT}, {"state", CTL_TEXT}, {"multiplier", CTL_NUMBER}, {"changed_at", CTL_TIME},
-		{NULL, CTL_KIND_UNSET},
+		{"platform", CTL_TEXT},     {"chat_id", CTL_TEXT},    {"title", CTL_TEXT},    {"state", CTL_TEXT},
+		{"multiplier", CTL_NUMBER}, {"changed_at", CTL_TIME}, {NULL, CTL_KIND_UNSET},
 	};
 	struct pg_params none = pg_params(ctl->ctx.arena);
 	return ctl_report(ctl, SQL_OPERATOR_CHAT_LIST, &none, columns);

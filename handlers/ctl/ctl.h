@@ -80,7 +80,8 @@ enum ctl_exit ctl_object(struct ctl *ctl, const struct json *object);
 /* ctl_done - a sentence on standard output; with --json {"done": sentence}. Returns CTL_DONE. */
 enum ctl_exit ctl_done(struct ctl *ctl, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* ctl_fail - why it could not be done and the remedy, on standard error; with --json {"error": sentence} on standard output. Returns CTL_FAILED. */
+/* ctl_fail - why it could not be done and the remedy, on standard error; with --json {"error": sentence} on standard output. Returns
+ * CTL_FAILED. */
 enum ctl_exit ctl_fail(struct ctl *ctl, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* ctl_status - ctl_fail in the words of a status: what the store or platform said about `what`. */

@@ -173,7 +173,8 @@ enum ctl_exit ctl_misused(struct ctl *ctl, const char *format, ...)
 	va_end(args);
 	if (!ctl->json) {
 		const char *verb = ctl->command->verb;
-		(void)fprintf(stderr, "usage: trivet %s%s%s %s\n", ctl->command->name, verb != NULL ? " " : "", verb != NULL ? verb : "", ctl->command->usage);
+		(void)fprintf(stderr, "usage: trivet %s%s%s %s\n", ctl->command->name, verb != NULL ? " " : "", verb != NULL ? verb : "",
+		              ctl->command->usage);
 	}
 	return CTL_USAGE;
 }

@@ -11,7 +11,9 @@ static struct ctl_answer call(struct ctl *ctl, const struct http_request *reques
 		return answer;
 	}
 	if (response.outcome != HTTP_ANSWERED) {
-		answer.words = response.outcome == HTTP_NOT_SENT ? answer.words : STR("no answer in time: it may have taken effect; look before you repeat it");
+		answer.words = response.outcome == HTTP_NOT_SENT
+		                       ? answer.words
+		                       : STR("no answer in time: it may have taken effect; look before you repeat it");
 		return answer;
 	}
 	answer.answered = true;

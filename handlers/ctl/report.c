@@ -22,7 +22,8 @@ static struct json *words_json(struct str text)
 	return array;
 }
 
-static struct json *set_column(struct ctl *ctl, struct json *object, const struct pg_rows *rows, int row, int at, const struct ctl_column *column)
+static struct json *set_column(struct ctl *ctl, struct json *object, const struct pg_rows *rows, int row, int at,
+                               const struct ctl_column *column)
 {
 	if (pg_is_null(rows, row, at)) {
 		return json_set(object, column->name, json_null());
@@ -96,12 +97,13 @@ enum status ctl_person(struct str word, struct ctl_person *ret_person)
 /* ---- user show --------------------------------------------------------------------------------------------------------------- */
 
 static const struct ctl_column user_columns[] = {
-	{"id", CTL_NUMBER}, {"display_name", CTL_TEXT}, {"language", CTL_TEXT}, {"created_at", CTL_TIME}, {"merged_into", CTL_NUMBER},
-	{"merged_at", CTL_TIME}, {"xp", CTL_NUMBER}, {"coins", CTL_NUMBER}, {"rank", CTL_TEXT}, {"hidden", CTL_TRUTH}, {NULL, CTL_KIND_UNSET},
+	{"id", CTL_NUMBER},          {"display_name", CTL_TEXT}, {"language", CTL_TEXT}, {"created_at", CTL_TIME},
+	{"merged_into", CTL_NUMBER}, {"merged_at", CTL_TIME},    {"xp", CTL_NUMBER},     {"coins", CTL_NUMBER},
+	{"rank", CTL_TEXT},          {"hidden", CTL_TRUTH},      {NULL, CTL_KIND_UNSET},
 };
 static const struct ctl_column identity_columns[] = {
-	{"platform", CTL_TEXT}, {"id", CTL_TEXT}, {"username", CTL_TEXT}, {"name", CTL_TEXT}, {"first_seen", CTL_TIME}, {"last_seen", CTL_TIME},
-	{"linked_at", CTL_TIME}, {"reached_by", CTL_TEXT}, {NULL, CTL_KIND_UNSET},
+	{"platform", CTL_TEXT},  {"id", CTL_TEXT},        {"username", CTL_TEXT},   {"name", CTL_TEXT},     {"first_seen", CTL_TIME},
+	{"last_seen", CTL_TIME}, {"linked_at", CTL_TIME}, {"reached_by", CTL_TEXT}, {NULL, CTL_KIND_UNSET},
 };
 static const struct ctl_column ledger_columns[] = {
 	{"at", CTL_TIME}, {"kind", CTL_TEXT}, {"source", CTL_TEXT}, {"xp", CTL_NUMBER}, {"coins", CTL_NUMBER}, {"xp_after", CTL_NUMBER},
@@ -136,7 +138,8 @@ static enum status find_account(struct ctl *ctl, struct str word, int64_t *ret_a
 
 static enum ctl_exit print_user(struct ctl *ctl, struct json *user, struct json *identities, struct json *ledger)
 {
-	static const char *const identity_names[] = {"platform", "id", "username", "name", "first_seen", "last_seen", "linked_at", "reached_by", NULL};
+	static const char *const identity_names[] = {"platform",  "id",        "username",   "name", "first_seen",
+	                                             "last_seen", "linked_at", "reached_by", NULL};
 	static const char *const ledger_names[] = {"at", "kind", "source", "xp", "coins", "xp_after", "coins_after", "reason", NULL};
 	if (ctl->json) {
 		user = json_set(user, "identities", identities);
@@ -157,7 +160,9 @@ enum ctl_exit run_user_show(struct ctl *ctl)
 	struct pg_rows *ledger;
 	enum status status = find_account(ctl, ctl->words[0], &account);
 	if (status == INVALID) {
-		return ctl_misused(ctl, "\"" STR_FMT "\" is neither an account's number nor PLATFORM:ID (telegram:5, discord:7, website:a@b.c)", STR_ARG(ctl->words[0]));
+		return ctl_misused(
+			ctl, "\"" STR_FMT "\" is neither an account's number nor PLATFORM:ID (telegram:5, discord:7, website:a@b.c)",
+			STR_ARG(ctl->words[0]));
 	}
 	struct pg_params params = pg_params(ctl->ctx.arena);
 	pg_add_i64(&params, account);
@@ -177,7 +182,8 @@ enum ctl_exit run_user_show(struct ctl *ctl)
 	if (status != OK) {
 		return ctl_status(ctl, "the account", status);
 	}
-	return print_user(ctl, ctl_row(ctl, user, 0, user_columns), ctl_rows(ctl, identities, identity_columns), ctl_rows(ctl, ledger, ledger_columns));
+	return print_user(ctl, ctl_row(ctl, user, 0, user_columns), ctl_rows(ctl, identities, identity_columns),
+	                  ctl_rows(ctl, ledger, ledger_columns));
 }
 
 /* ---- outbox ------------------------------------------------------------------------------------------------------------------ */
@@ -185,8 +191,9 @@ enum ctl_exit run_user_show(struct ctl *ctl)
 enum ctl_exit run_outbox_list(struct ctl *ctl)
 {
 	static const struct ctl_column columns[] = {
-		{"id", CTL_NUMBER}, {"platform", CTL_TEXT}, {"bot", CTL_TEXT}, {"recipient", CTL_TEXT}, {"topic", CTL_TEXT}, {"status", CTL_TEXT},
-		{"attempts", CTL_NUMBER}, {"created_at", CTL_TIME}, {"due_at", CTL_TIME}, {"done_at", CTL_TIME}, {"error", CTL_TEXT}, {NULL, CTL_KIND_UNSET},
+		{"id", CTL_NUMBER},   {"platform", CTL_TEXT}, {"bot", CTL_TEXT},        {"recipient", CTL_TEXT},
+		{"topic", CTL_TEXT},  {"status", CTL_TEXT},   {"attempts", CTL_NUMBER}, {"created_at", CTL_TIME},
+		{"due_at", CTL_TIME}, {"done_at", CTL_TIME},  {"error", CTL_TEXT},      {NULL, CTL_KIND_UNSET},
 	};
 	struct str wanted = ctl_value(ctl, "--status");
 	enum outbox_status known;
@@ -237,7 +244,8 @@ enum ctl_exit run_outbox_retry(struct ctl *ctl)
 enum ctl_exit run_verify(struct ctl *ctl)
 {
 	static const struct ctl_column columns[] = {
-		{"account", CTL_NUMBER}, {"xp", CTL_NUMBER}, {"coins", CTL_NUMBER}, {"ledger_xp", CTL_NUMBER}, {"ledger_coins", CTL_NUMBER}, {NULL, CTL_KIND_UNSET},
+		{"account", CTL_NUMBER},   {"xp", CTL_NUMBER},           {"coins", CTL_NUMBER},
+		{"ledger_xp", CTL_NUMBER}, {"ledger_coins", CTL_NUMBER}, {NULL, CTL_KIND_UNSET},
 	};
 	static const char *const names[] = {"account", "xp", "coins", "ledger_xp", "ledger_coins", NULL};
 	struct pg_rows *accounts;
@@ -264,7 +272,8 @@ enum ctl_exit run_verify(struct ctl *ctl)
 	}
 	if (wrong > 0) {
 		(void)ctl_list(ctl, names, list);
-		return ctl_fail(ctl, "%lld accounts, %d%s balances differ from the ledger", (long long)count, wrong, wrong == DIFFERENCES_SHOWN ? " or more" : "");
+		return ctl_fail(ctl, "%lld accounts, %d%s balances differ from the ledger", (long long)count, wrong,
+		                wrong == DIFFERENCES_SHOWN ? " or more" : "");
 	}
 	return ctl_done(ctl, "%lld accounts, 0 differences", (long long)count);
 }

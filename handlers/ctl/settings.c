@@ -139,14 +139,17 @@ enum ctl_exit run_bot_list(struct ctl *ctl)
 		row = json_set_str(row, "bot", bot->name);
 		row = json_set_str(row, "username", bot->username);
 		row = json_set_str(row, "token", str_empty(bot->token.bytes) ? STR("missing") : STR("set"));
-		array = json_append(array, json_set_str(row, "webhook", str_printf(arena, STR_FMT "/telegram/" STR_FMT, STR_ARG(config->base_url), STR_ARG(bot->name))));
+		array = json_append(array, json_set_str(row, "webhook",
+		                                        str_printf(arena, STR_FMT "/telegram/" STR_FMT, STR_ARG(config->base_url),
+		                                                   STR_ARG(bot->name))));
 	}
 	if (config->discord_application_id != 0 || !str_empty(config->discord_bot_token.bytes)) {
 		struct json *row = json_set_str(json_object(), "platform", STR("discord"));
 		row = json_set_str(row, "bot", STR("discord"));
 		row = json_set_str(row, "username", STR_ABSENT);
 		row = json_set_str(row, "token", str_empty(config->discord_bot_token.bytes) ? STR("missing") : STR("set"));
-		array = json_append(array, json_set_str(row, "webhook", str_printf(arena, STR_FMT "/discord/interactions", STR_ARG(config->base_url))));
+		array = json_append(array, json_set_str(row, "webhook",
+		                                        str_printf(arena, STR_FMT "/discord/interactions", STR_ARG(config->base_url))));
 	}
 	return ctl_list(ctl, columns, array);
 }

@@ -50,9 +50,13 @@ static enum ctl_exit set_telegram(struct ctl *ctl, const struct config_bot *bot)
 	const struct config *config = ctl->app->config;
 	struct arena *arena = ctl->ctx.arena;
 	if (!url_fits(config)) {
-		return ctl_fail(ctl, "BASE_URL is " STR_FMT ", but Telegram only sends to https://: set BASE_URL to the address that nginx serves", STR_ARG(config->base_url));
+		return ctl_fail(ctl,
+		                "BASE_URL is " STR_FMT
+		                ", but Telegram only sends to https://: set BASE_URL to the address that nginx serves",
+		                STR_ARG(config->base_url));
 	}
-	struct json *body = json_set_str(json_object(), "url", str_printf(arena, STR_FMT "/telegram/" STR_FMT, STR_ARG(config->base_url), STR_ARG(bot->name)));
+	struct json *body = json_set_str(json_object(), "url",
+	                                 str_printf(arena, STR_FMT "/telegram/" STR_FMT, STR_ARG(config->base_url), STR_ARG(bot->name)));
 	body = json_set_str(body, "secret_token", bot->secret.bytes);
 	body = json_set(body, "allowed_updates", allowed_updates());
 	struct ctl_answer answer = ctl_telegram(ctl, bot->name, "setWebhook", json_write(arena, body));
@@ -62,7 +66,9 @@ static enum ctl_exit set_telegram(struct ctl *ctl, const struct config_bot *bot)
 static enum ctl_exit discord_said(struct ctl *ctl, const struct ctl_answer *answer, const char *done)
 {
 	if (answer->status != HTTP_OK) {
-		return ctl_fail(ctl, "Discord: " STR_FMT ". It calls the new address before it accepts it: nginx and trivet-discord must answer there with the right DISCORD_PUBLIC_KEY",
+		return ctl_fail(ctl,
+		                "Discord: " STR_FMT ". It calls the new address before it accepts it: nginx and trivet-discord must "
+		                                    "answer there with the right DISCORD_PUBLIC_KEY",
 		                STR_ARG(answer->words));
 	}
 	return ctl_done(ctl, "%s", done);
@@ -73,7 +79,8 @@ static enum ctl_exit set_discord(struct ctl *ctl)
 	struct str base = ctl->app->config->base_url;
 	struct arena *arena = ctl->ctx.arena;
 	struct json *types = json_append(json_array(), json_str(STR("APPLICATION_AUTHORIZED")));
-	struct json *body = json_set_str(json_object(), "interactions_endpoint_url", str_printf(arena, STR_FMT "/discord/interactions", STR_ARG(base)));
+	struct json *body = json_set_str(json_object(), "interactions_endpoint_url",
+	                                 str_printf(arena, STR_FMT "/discord/interactions", STR_ARG(base)));
 	body = json_set_str(body, "event_webhooks_url", str_printf(arena, STR_FMT "/discord/events", STR_ARG(base)));
 	body = json_set_i64(body, "event_webhooks_status", EVENTS_ON);
 	body = json_set(body, "event_webhooks_types", json_append(types, json_str(STR("APPLICATION_DEAUTHORIZED"))));

@@ -33,7 +33,8 @@ static enum status set_aside(struct route_call *call, const char *reason)
 {
 	const struct config_bot *bot = call->identity;
 
-	log_message(LOG_WARNING, "update_set_aside", "bot " STR_FMT ": %s, %llu bytes", STR_ARG(bot->name), reason, (unsigned long long)call->body_size);
+	log_message(LOG_WARNING, "update_set_aside", "bot " STR_FMT ": %s, %llu bytes", STR_ARG(bot->name), reason,
+	            (unsigned long long)call->body_size);
 	return aside_keep(call->ctx, &(struct aside){
 		.platform = PLATFORM_TELEGRAM, .bot = bot->name, .reason = reason, .body = call->request->body, .size = call->body_size});
 }

@@ -17,7 +17,8 @@
 static void tell(enum status status, const struct applied *applied)
 {
 	if (applied->set_aside != 0) {
-		log_message(LOG_ERROR, "event_set_aside", "event %lld failed for the last time: see `trivet outbox list`", (long long)applied->set_aside);
+		log_message(LOG_ERROR, "event_set_aside", "event %lld failed for the last time: see `trivet outbox list`",
+		            (long long)applied->set_aside);
 	} else if (applied->count > 0) {
 		log_message(LOG_DEBUG, "events", "%zu applied, %zu of them rejected", applied->count, applied->rejected);
 	} else if (status != OK && status != NOT_FOUND) {

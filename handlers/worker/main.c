@@ -39,7 +39,11 @@ struct ctx worker_ctx(struct worker *worker, struct arena *arena, int64_t budget
 {
 	arena_reset(arena);
 	return (struct ctx){
-		.app = worker->app, .arena = arena, .now = app_now(worker->app), .deadline = clock_monotonic_us() + budget_us, .request_id = STR("worker"),
+		.app = worker->app,
+		.arena = arena,
+		.now = app_now(worker->app),
+		.deadline = clock_monotonic_us() + budget_us,
+		.request_id = STR("worker"),
 		.language = LANGUAGE_EN,
 	};
 }
@@ -106,7 +110,8 @@ int main(void)
 {
 	struct arena *arena = arena_new(START_ARENA_LIMIT);
 	struct worker worker = {.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-	struct app_options options = {.program = PROGRAM_WORKER, .name = "trivet-worker", .with_cache = false, .events_statement = SIZE_MAX};
+	struct app_options options = {
+		.program = PROGRAM_WORKER, .name = "trivet-worker", .with_cache = false, .events_statement = SIZE_MAX};
 	struct str error = STR_ABSENT;
 	sigset_t stop_signals;
 	bool served = false;

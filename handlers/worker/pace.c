@@ -102,7 +102,8 @@ static bool remembered(const struct pace *pace, const struct chat *chat, int64_t
 	for (int64_t i = 0; chat->recipient < 0 && i < pace->rules.group_count; i++) {
 		called |= chat->times[i] != INT64_MIN && now - chat->times[i] < pace->rules.group_window_us;
 	}
-	return called || chat->hold_until > now || chat->paid_until > now || (chat->failures > 0 && now - chat->failed_at < FAILURES_KEPT_US);
+	return called || chat->hold_until > now || chat->paid_until > now ||
+	       (chat->failures > 0 && now - chat->failed_at < FAILURES_KEPT_US);
 }
 
 static void forget_idle(struct pace *pace, int64_t now)

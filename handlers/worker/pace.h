@@ -1,10 +1,11 @@
 /*
  * pace - how fast one bot may speak: over all, per chat, per group, and whom it must leave alone for now.
  *
- * The owner of a bot's lease keeps one; nobody else sends for that bot, so its memory is the limiter (decisions.md 21). No clock in here: the
- * caller says what time it is (microseconds of the monotonic clock, never going back).
+ * The owner of a bot's lease keeps one; nobody else sends for that bot, so its memory is the limiter (decisions.md 21). No clock in here:
+ * the caller says what time it is (microseconds of the monotonic clock, never going back).
  *
- * A bot whose last calls got no answer at all is *silent*: it is tried with one message at a time, with growing pauses, until one is heard.
+ * A bot whose last calls got no answer at all is *silent*: it is tried with one message at a time, with growing pauses, until one is
+ * heard.
  */
 #ifndef TRIVET_WORKER_PACE_H
 #define TRIVET_WORKER_PACE_H

@@ -37,7 +37,8 @@ static bool run_job(struct worker *worker, struct arena *arena, const struct job
 		sum += status == OK ? count : 0;
 	} while (status == OK && count >= DELIVERY_CLEAN_PORTION && !atomic_load(&worker->stopping));
 	if (status != OK || sum > 0) {
-		log_message(status == OK ? LOG_DEBUG : LOG_WARNING, "job", "%s: %s, %lld rows", job->name, status_name(status), (long long)sum);
+		log_message(status == OK ? LOG_DEBUG : LOG_WARNING, "job", "%s: %s, %lld rows", job->name, status_name(status),
+		            (long long)sum);
 	}
 	return status == OK;
 }

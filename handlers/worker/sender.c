@@ -1,8 +1,8 @@
 /*
  * The sender: one thread per platform with many calls in flight (decisions.md 21).
  *
- * A turn: renew leases, write what became of the last calls, claim rows that may go now, start their calls, wait until one ends. A row is marked
- * in the database before its call and settled after it, so a kill at any moment loses none and repeats at most those in flight.
+ * A turn: renew leases, write what became of the last calls, claim rows that may go now, start their calls, wait until one ends. A row is
+ * marked in the database before its call and settled after it, so a kill at any moment loses none and repeats at most those in flight.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -78,7 +78,12 @@ struct sender {
 };
 
 static const struct pace_rules telegram_rules = {
-	.all_count = 30, .all_window_us = SECOND_US, .chat_every_us = SECOND_US, .chat_burst = 3, .group_count = 20, .group_window_us = MINUTE_US,
+	.all_count = 30,
+	.all_window_us = SECOND_US,
+	.chat_every_us = SECOND_US,
+	.chat_burst = 3,
+	.group_count = 20,
+	.group_window_us = MINUTE_US,
 };
 static const struct pace_rules discord_rules = {.all_count = 50, .all_window_us = SECOND_US};
 
@@ -223,7 +228,8 @@ static void call_done(void *arg, const struct http_response *response)
 	mind_bucket(task, &result, mono);
 	mind_decision(task, &decision, mono);
 	if (result.delivery == DELIVERY_BOT_REFUSED) {
-		log_message(LOG_ERROR, "bot_refused", "the token of bot " STR_FMT " is refused: see trivet doctor", STR_ARG(task->bot->name));
+		log_message(LOG_ERROR, "bot_refused", "the token of bot " STR_FMT " is refused: see trivet doctor",
+		            STR_ARG(task->bot->name));
 	}
 	if (decision.again) {
 		task_again(task, &decision, mono);
@@ -414,8 +420,8 @@ static bool recover(struct sender *sender, struct bot *bot, enum outbox_status a
 	struct delivery_owner owner = owner_of(sender);
 	enum status status = delivery_recover(&ctx, &owner, bot->name, as, ids, own_rows(sender, ids), &count);
 	if (status == OK && count > 0) {
-		log_message(LOG_WARNING, "outbox_recovered", "bot " STR_FMT ": %lld messages were in work and are %s now", STR_ARG(bot->name), (long long)count,
-		            as == OUTBOX_UNCERTAIN ? "uncertain" : "pending");
+		log_message(LOG_WARNING, "outbox_recovered", "bot " STR_FMT ": %lld messages were in work and are %s now",
+		            STR_ARG(bot->name), (long long)count, as == OUTBOX_UNCERTAIN ? "uncertain" : "pending");
 	}
 	return worked(sender, "recovering messages", status);
 }
@@ -555,8 +561,12 @@ static void drain(struct sender *sender)
 		if (task->state == TASK_WAITING) {
 			give_back(task, STR("waiting"));
 		} else if (task->state == TASK_FLYING) {
-			task_done(task, (struct outbox_outcome){.id = task->row.id, .status = OUTBOX_UNCERTAIN, .doubt = true, .recipient = task->row.recipient,
-			                                        .plain = task->row.plain, .error = STR("no answer before the worker stopped")});
+			task_done(task, (struct outbox_outcome){.id = task->row.id,
+			                                        .status = OUTBOX_UNCERTAIN,
+			                                        .doubt = true,
+			                                        .recipient = task->row.recipient,
+			                                        .plain = task->row.plain,
+			                                        .error = STR("no answer before the worker stopped")});
 		}
 	}
 	settle(sender);
@@ -619,7 +629,8 @@ static void send_for(struct worker *worker, const struct platform_ops *ops)
 	if (!sender_open(sender, worker, ops)) {
 		log_message(LOG_ERROR, "sender", "no memory");
 	} else if (sender->bot_count == 0) {
-		log_message(LOG_INFO, "sender", "no bot of " STR_FMT " is configured: nothing to send", STR_ARG(platform_title(ops->platform)));
+		log_message(LOG_INFO, "sender", "no bot of " STR_FMT " is configured: nothing to send",
+		            STR_ARG(platform_title(ops->platform)));
 	} else {
 		while (!atomic_load(&worker->stopping)) {
 			turn(sender);

@@ -1,8 +1,8 @@
 /*
  * parse - strict readers of text: the whole string or nothing.
  *
- * No white space, no sign but one leading '-', where negative numbers exist, no leading '+', no exponent, no silent clipping. Nothing here goes
- * through a double (style.md, habit 11).
+ * No white space, no sign but one leading '-', where negative numbers exist, no leading '+', no exponent, no silent clipping. Nothing
+ * here goes through a double (style.md, habit 11).
  */
 #ifndef TRIVET_BASE_PARSE_H
 #define TRIVET_BASE_PARSE_H

@@ -117,7 +117,8 @@ enum status cmd_getcode(struct command_call *call, struct reply **ret_reply)
 
 static void say_linked(struct ctx *ctx, struct reply *reply, const struct link_result *result)
 {
-	REPLY_SAY(reply, MSG_LINK_DONE, TEXT_MESSAGE(platform_words[result->other.platform]), TEXT_STR(identity_label(ctx->arena, &result->other)));
+	REPLY_SAY(reply, MSG_LINK_DONE, TEXT_MESSAGE(platform_words[result->other.platform]),
+	          TEXT_STR(identity_label(ctx->arena, &result->other)));
 	reply_say(reply, MSG_LINK_HOW_TO_UNDO, NULL, 0);
 }
 
@@ -134,8 +135,10 @@ static void say_question(struct ctx *ctx, struct reply *reply, const struct link
 	REPLY_SAY(reply, MSG_CONFIRM_RESULT, TEXT_INT(mine->xp + theirs->xp), TEXT_INT(mine->coins + theirs->coins));
 	reply_say(reply, MSG_CONFIRM_WARNING, NULL, 0);
 	REPLY_SAY(reply, MSG_CONFIRM_LIFE, TEXT_DURATION(LINK_CONFIRM_LIFE_US / SECOND_US));
-	reply_button(reply, MSG_BUTTON_JOIN, str_printf(ctx->arena, "link_yes:" STR_FMT, STR_ARG(result->confirmation)), REPLY_STYLE_PRIMARY);
-	reply_button(reply, MSG_BUTTON_CANCEL, str_printf(ctx->arena, "link_no:" STR_FMT, STR_ARG(result->confirmation)), REPLY_STYLE_UNSET);
+	reply_button(reply, MSG_BUTTON_JOIN, str_printf(ctx->arena, "link_yes:" STR_FMT, STR_ARG(result->confirmation)),
+	             REPLY_STYLE_PRIMARY);
+	reply_button(reply, MSG_BUTTON_CANCEL, str_printf(ctx->arena, "link_no:" STR_FMT, STR_ARG(result->confirmation)),
+	             REPLY_STYLE_UNSET);
 }
 
 static int64_t whole_seconds(int64_t us)
@@ -257,8 +260,12 @@ static enum status kill_code(struct tx *tx, struct command_work *work, struct co
 	result->reply->private = false; /* the group reads why the message went */
 	deletion->delete_message = true;
 	deletion->target_message = update->message_id;
-	return notify_add(tx, &(struct notice){
-		.platform = update->platform, .bot = update->bot, .recipient = update->chat_id, .topic = STR("code"), .reply = deletion, .urgent = true});
+	return notify_add(tx, &(struct notice){.platform = update->platform,
+	                                       .bot = update->bot,
+	                                       .recipient = update->chat_id,
+	                                       .topic = STR("code"),
+	                                       .reply = deletion,
+	                                       .urgent = true});
 }
 
 enum status cmd_code_leaked(struct command_call *call, struct reply **ret_reply)

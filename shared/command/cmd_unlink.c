@@ -41,8 +41,8 @@ static struct reply *pick_reply(struct ctx *ctx, const struct member *member)
 	for (size_t i = 1; reply != NULL && i < member->identity_count; i++) { /* the first one stays: its data are the account's */
 		const struct identity *identity = &member->identities[i];
 
-		reply_button(reply, platform_labels[identity->platform], str_printf(ctx->arena, "unlink_pick:%lld", (long long)identity->id),
-		             REPLY_STYLE_UNSET);
+		reply_button(reply, platform_labels[identity->platform],
+		             str_printf(ctx->arena, "unlink_pick:%lld", (long long)identity->id), REPLY_STYLE_UNSET);
 	}
 	if (reply != NULL) {
 		reply_button(reply, MSG_BUTTON_CANCEL, STR("unlink_no"), REPLY_STYLE_UNSET);

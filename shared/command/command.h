@@ -104,7 +104,8 @@ const struct command *command_find(enum platform platform, struct str name);
 const struct command *command_find_action(struct str verb);
 
 /*
- * command_dispatch - row, platform and place, access, rate, arguments, run; or what plain text, group messages and (un)reachable updates do.
+ * command_dispatch - row, platform and place, access, rate, arguments, run; or what plain text, group messages and (un)reachable updates
+ * do.
  *
  * Sets ctx->language to the person's hint first and to his own choice once the account is known.
  * ret_reply   NULL: nothing is to be said (a group message, an ignored update)

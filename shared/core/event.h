@@ -91,7 +91,8 @@ struct event_fault {
  * ret_detail   on INVALID: what is wrong, in the arena; absent when the arena failed
  * OK, INVALID.
  */
-MUST_CHECK enum status event_value_check(struct arena *arena, const struct event_field *field, const struct event_value *value, struct str *ret_detail);
+MUST_CHECK enum status event_value_check(struct arena *arena, const struct event_field *field, const struct event_value *value,
+                                         struct str *ret_detail);
 
 /* event_at_check - whether `at` is neither ahead nor too old for its type. OK, INVALID (ret_detail as above). */
 MUST_CHECK enum status event_at_check(struct arena *arena, enum event_type type, int64_t at, int64_t now, struct str *ret_detail);
@@ -102,16 +103,16 @@ MUST_CHECK enum status event_at_check(struct arena *arena, enum event_type type,
 bool event_key_ok(struct str key);
 
 /*
- * event_data_text - an event's data as JSON with its members in the order of the shape: one content has one text, whatever the order and the
- * spelling it was sent in. Absent when the arena failed.
+ * event_data_text - an event's data as JSON with its members in the order of the shape: one content has one text, whatever the order and
+ * the spelling it was sent in. Absent when the arena failed.
  */
 struct str event_data_text(struct arena *arena, const struct event *event);
 
 #define EVENT_LANES 64
 
 /*
- * event_lane - which of the EVENT_LANES queues an identity's events go through. The same for ever: rows of one identity must never stand in two
- * lanes.
+ * event_lane - which of the EVENT_LANES queues an identity's events go through. The same for ever: rows of one identity must never stand
+ * in two lanes.
  */
 int64_t event_lane(enum platform platform, int64_t platform_id);
 

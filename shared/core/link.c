@@ -55,7 +55,8 @@ static int64_t larger(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-struct link_decision link_decide(const struct link_side *issuer, const struct link_side *redeemer, int64_t now, bool confirmed, bool by_staff)
+struct link_decision link_decide(const struct link_side *issuer, const struct link_side *redeemer, int64_t now, bool confirmed,
+                                 bool by_staff)
 {
 	struct link_decision decision = {.verdict = LINK_JOIN};
 	bool redeemer_history = link_has_history(redeemer);

@@ -70,7 +70,8 @@ bool link_has_history(const struct link_side *side);
  * confirmed   the redeemer has said yes: CONFIRM is then JOIN
  * by_staff    staff may: no limit of merges, no wait after an unlink
  */
-struct link_decision link_decide(const struct link_side *issuer, const struct link_side *redeemer, int64_t now, bool confirmed, bool by_staff);
+struct link_decision link_decide(const struct link_side *issuer, const struct link_side *redeemer, int64_t now, bool confirmed,
+                                 bool by_staff);
 
 /* A joining as it was recorded (migrations/0003, merge). */
 struct link_merge {

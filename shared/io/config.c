@@ -303,7 +303,8 @@ static struct value *value_of_line(struct loading *loading, struct str section, 
 			(void)find_bot_part(loading, key, &value);
 		}
 		if (value == NULL) {
-			(void)complain(loading, "TRIVET_CONF: line %d of " STR_FMT " has an unknown key \"%.50s\" in [trivet]: see docs/CONFIG.md",
+			(void)complain(loading,
+			               "TRIVET_CONF: line %d of " STR_FMT " has an unknown key \"%.50s\" in [trivet]: see docs/CONFIG.md",
 			               loading->line, STR_ARG(path), name.ptr);
 		}
 		return value;
@@ -506,8 +507,8 @@ static enum status judge_bot(struct loading *loading, enum config_program progra
 			if ((PROGRAMS_WITH_BOTS & (int)program) == 0) {
 				return NOT_FOUND;
 			}
-			return complain(loading, STR_FMT ": missing, so bot \"" STR_FMT "\" cannot start: %s", STR_ARG(key), STR_ARG(bot->name),
-			                row->remedy);
+			return complain(loading, STR_FMT ": missing, so bot \"" STR_FMT "\" cannot start: %s", STR_ARG(key),
+			                STR_ARG(bot->name), row->remedy);
 		}
 		if (str_present(value->text) && !row->fits(value->text)) {
 			return complain_form(loading, key, value, row->secret, row->form, row->remedy);
@@ -547,7 +548,8 @@ static enum status judge_together(struct loading *loading, enum config_program p
 {
 	struct config *config = &loading->found->config;
 	if (program == PROGRAM_WORKER && config->discord_application_id != 0 && !str_present(config->discord_bot_token.bytes)) {
-		return complain(loading, "DISCORD_BOT_TOKEN: missing while DISCORD_APPLICATION_ID is set: copy it from the developer portal, Bot");
+		return complain(loading,
+		                "DISCORD_BOT_TOKEN: missing while DISCORD_APPLICATION_ID is set: copy it from the developer portal, Bot");
 	}
 	if (!str_present(config->discord_client_id)) {
 		config->discord_client_id = value_of_key(loading->found, STR("DISCORD_APPLICATION_ID"))->text;

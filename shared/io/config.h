@@ -2,8 +2,8 @@
  * config - the settings of one process: file, environment, credentials; the only file that knows libinih.
  *
  * Order, later wins: default, /etc/trivet/trivet.conf (or the file that TRIVET_CONF names), systemd credentials
- * ($CREDENTIALS_DIRECTORY/<KEY>), environment. An empty value counts as not given. A missing or malformed one stops the program at start with one line that names key,
- * value (never of a secret) and remedy (contract.md 2).
+ * ($CREDENTIALS_DIRECTORY/<KEY>), environment. An empty value counts as not given. A missing or malformed one stops the program at start
+ * with one line that names key, value (never of a secret) and remedy (contract.md 2).
  *
  * Each setting is one row of the table in config.c; docs/CONFIG.md and docs/trivet.conf.sample are generated from it.
  */

@@ -69,8 +69,8 @@ struct str config_document_markdown(struct arena *arena)
 	add_programs(&out, PROGRAMS_WITH_BOTS);
 	buf_add(&out, STR(".\n\n| key | in the file | form | secret | what |\n|---|---|---|---|---|\n"));
 	for (size_t i = 0; i < BOT_PART_COUNT; i++) {
-		buf_printf(&out, "| `%s` | `%s` | %s | %s | %s |\n", config_bot_parts[i].suffix, config_bot_parts[i].key, config_bot_parts[i].form,
-		           config_bot_parts[i].secret ? "yes" : "", config_bot_parts[i].what);
+		buf_printf(&out, "| `%s` | `%s` | %s | %s | %s |\n", config_bot_parts[i].suffix, config_bot_parts[i].key,
+		           config_bot_parts[i].form, config_bot_parts[i].secret ? "yes" : "", config_bot_parts[i].what);
 	}
 	return buf_str(&out);
 }
@@ -86,7 +86,8 @@ struct str config_document_sample(struct arena *arena)
 {
 	struct buf out = buf_init(arena, DOCUMENT_MAX);
 	buf_add(&out, STR("# Settings of Trivet: copy to " CONFIG_FILE ", take away the '#' where needed.\n"
-	                  "# Written by `make docs` from the table in shared/io/config_table.c: do not edit. All is explained in docs/CONFIG.md.\n"
+	                  "# Written by `make docs` from the table in shared/io/config_table.c: do not edit. All is explained in "
+	                  "docs/CONFIG.md.\n"
 	                  "# Secrets are better kept as systemd credentials than here.\n\n[trivet]\n"));
 	for (size_t i = 0; i < CONFIG_SETTINGS; i++) {
 		const struct setting *row = &config_settings[i];
@@ -102,7 +103,8 @@ struct str config_document_sample(struct arena *arena)
 	}
 	buf_add(&out, STR("\n# One section per Telegram bot; \"main\" is the last part of its webhook's path.\n#[telegram.main]\n"));
 	for (size_t i = 0; i < BOT_PART_COUNT; i++) {
-		buf_printf(&out, "\n# %s\n# Form: %s.\n#%s =\n", config_bot_parts[i].what, config_bot_parts[i].form, config_bot_parts[i].key);
+		buf_printf(&out, "\n# %s\n# Form: %s.\n#%s =\n", config_bot_parts[i].what, config_bot_parts[i].form,
+		           config_bot_parts[i].key);
 	}
 	return buf_str(&out);
 }

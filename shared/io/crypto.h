@@ -62,7 +62,8 @@ MUST_CHECK enum status crypto_ed25519_verify(const unsigned char key[32], const 
 
 /* crypto_seal / crypto_open - crypto_secretbox with a random nonce in front. open: OK, DENIED (forged or another key), TOO_LARGE. */
 struct str crypto_seal(struct arena *arena, const unsigned char key[CRYPTO_KEY_BYTES], struct str plain);
-MUST_CHECK enum status crypto_open(struct arena *arena, const unsigned char key[CRYPTO_KEY_BYTES], struct str sealed, struct str *ret_plain);
+MUST_CHECK enum status crypto_open(struct arena *arena, const unsigned char key[CRYPTO_KEY_BYTES], struct str sealed,
+                                   struct str *ret_plain);
 
 /* crypto_wipe - zeroes memory in a way the compiler keeps. */
 void crypto_wipe(void *bytes, size_t len);

@@ -35,8 +35,8 @@ enum status http_setup(void)
 }
 
 /*
- * Gives the body piece by piece, once: there is no way back to its beginning. With CURLOPT_POSTFIELDS libcurl would by itself send a request again
- * when a kept connection closes without an answer, and a message would arrive twice without anybody knowing.
+ * Gives the body piece by piece, once: there is no way back to its beginning. With CURLOPT_POSTFIELDS libcurl would by itself send a
+ * request again when a kept connection closes without an answer, and a message would arrive twice without anybody knowing.
  */
 static size_t give_body(char *to, size_t size, size_t count, void *arg)
 {

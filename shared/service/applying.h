@@ -1,9 +1,9 @@
 /*
  * applying - the worker's use case: what was accepted becomes balances, ledger rows and archive (decisions.md 14, 15).
  *
- * One call is one transaction over a lane's oldest events, in their order. Any number of threads and processes may call it at once: a lane
- * is in one hand at a time, and accounts are locked. An event that makes its batch fail is found by halving; its failed attempts are counted,
- * and after five it is set aside (trivet outbox) so that its lane goes on.
+ * One call is one transaction over a lane's oldest events, in their order. Any number of threads and processes may call it at once: a
+ * lane is in one hand at a time, and accounts are locked. An event that makes its batch fail is found by halving; its failed attempts are
+ * counted, and after five it is set aside (trivet outbox) so that its lane goes on.
  */
 #ifndef TRIVET_SERVICE_APPLYING_H
 #define TRIVET_SERVICE_APPLYING_H

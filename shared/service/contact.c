@@ -42,7 +42,8 @@ enum status contact_resolve(struct tx *tx, const struct update *update, struct c
 	if (identity == NULL) {
 		return INTERNAL;
 	}
-	bool stale = contact_is_stale(actor, identity->username, identity->name, identity->language_hint, identity->last_seen, tx->ctx->now);
+	bool stale =
+		contact_is_stale(actor, identity->username, identity->name, identity->language_hint, identity->last_seen, tx->ctx->now);
 
 	if (stale && !contact.first) {
 		status = identity_touch(tx, identity->id, actor);

@@ -16,7 +16,8 @@ struct contact {
 };
 
 /*
- * contact_resolve - step: reads the account, makes it when there is none, refreshes name and last seen when they differ or are older than 1 h.
+ * contact_resolve - step: reads the account, makes it when there is none, refreshes name and last seen when they differ or are older than
+ * 1 h.
  *
  * Sets ctx->language to his own choice, else the platform's hint. An update from a private chat also shows that its bot may write to him.
  * OK, RETRY (made by another transaction at the same instant), statuses of pg_run().

@@ -15,7 +15,8 @@ static enum status lease_step(struct tx *tx, void *arg)
 {
 	struct lease_call *call = arg;
 	const struct delivery_owner *owner = call->owner;
-	return lease_take(tx, owner->platform, call->bots, call->count, owner->uuid, owner->wall_now, owner->wall_now + DELIVERY_LEASE_US, call->held);
+	return lease_take(tx, owner->platform, call->bots, call->count, owner->uuid, owner->wall_now, owner->wall_now + DELIVERY_LEASE_US,
+	                  call->held);
 }
 
 enum status delivery_lease(struct ctx *ctx, const struct delivery_owner *owner, const struct str *bots, size_t count, bool *ret_held)
@@ -56,8 +57,8 @@ static enum status recover_step(struct tx *tx, void *arg)
 	return outbox_recover(tx, call->owner->platform, call->bot, call->as, call->ours, call->count, &call->recovered);
 }
 
-enum status delivery_recover(struct ctx *ctx, const struct delivery_owner *owner, struct str bot, enum outbox_status as, const int64_t *ours,
-                             size_t count, int64_t *ret_count)
+enum status delivery_recover(struct ctx *ctx, const struct delivery_owner *owner, struct str bot, enum outbox_status as,
+                             const int64_t *ours, size_t count, int64_t *ret_count)
 {
 	struct recover_call call = {owner, bot, as, ours, count, 0};
 	enum status status = tx_run(ctx, recover_step, &call);
@@ -107,7 +108,8 @@ static enum status learn(struct tx *tx, enum platform platform, const struct del
 	enum status status = OK;
 	if (lesson->unreachable || lesson->channel_id != 0) {
 		bool reachable = !lesson->unreachable;
-		status = reach_set(tx, platform, lesson->recipient, lesson->bot, lesson->unreachable ? &reachable : NULL, lesson->channel_id);
+		status = reach_set(tx, platform, lesson->recipient, lesson->bot, lesson->unreachable ? &reachable : NULL,
+		                   lesson->channel_id);
 	}
 	if (status == OK && lesson->moved_to != 0) {
 		status = outbox_move(tx, platform, lesson->bot, lesson->recipient, lesson->moved_to);

@@ -22,7 +22,8 @@ struct delivery_owner {
 };
 
 /* delivery_lease - takes or renews; ret_held[i] answers for bots[i] (at most QUEUE_BOTS_MAX). Statuses of tx_run(). */
-MUST_CHECK enum status delivery_lease(struct ctx *ctx, const struct delivery_owner *owner, const struct str *bots, size_t count, bool *ret_held);
+MUST_CHECK enum status delivery_lease(struct ctx *ctx, const struct delivery_owner *owner, const struct str *bots, size_t count,
+                                      bool *ret_held);
 
 /* delivery_release - gives all leases of this owner back, so that another may go on at once. */
 MUST_CHECK enum status delivery_release(struct ctx *ctx, const struct delivery_owner *owner);
@@ -50,12 +51,12 @@ struct delivery_lesson {
 };
 
 /* delivery_settle - outcomes and lessons of a turn in one transaction. */
-MUST_CHECK enum status delivery_settle(struct ctx *ctx, const struct delivery_owner *owner, const struct outbox_outcome *outcomes, size_t count,
-                                       const struct delivery_lesson *lessons, size_t lesson_count);
+MUST_CHECK enum status delivery_settle(struct ctx *ctx, const struct delivery_owner *owner, const struct outbox_outcome *outcomes,
+                                       size_t count, const struct delivery_lesson *lessons, size_t lesson_count);
 
 /*
- * delivery_sweep - drops and wipes what expired (an index tells); deep: also looks through all that waits, gives up what outlived its patience
- * and counts the rest into the metrics.
+ * delivery_sweep - drops and wipes what expired (an index tells); deep: also looks through all that waits, gives up what outlived its
+ * patience and counts the rest into the metrics.
  */
 MUST_CHECK enum status delivery_sweep(struct ctx *ctx, bool deep);
 

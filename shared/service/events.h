@@ -1,8 +1,8 @@
 /*
  * events - accepting what programs report: each event judged alone, stored once, queued for the worker (decisions.md 13, 14).
  *
- * An idempotency key names one content for ever (for seven days from `at` where events are frequent). The same key with the same content is a
- * duplicate, with another one it is refused with what differs; within one request too.
+ * An idempotency key names one content for ever (for seven days from `at` where events are frequent). The same key with the same content
+ * is a duplicate, with another one it is refused with what differs; within one request too.
  */
 #ifndef TRIVET_SERVICE_EVENTS_H
 #define TRIVET_SERVICE_EVENTS_H
@@ -47,7 +47,8 @@ struct events_answer {
  * ret_answer  lives in ctx->arena
  * OK (even if all are rejected), INVALID (count), statuses of tx_run().
  */
-MUST_CHECK enum status events_accept(struct ctx *ctx, struct str source, const struct str *items, size_t count, struct events_answer *ret_answer);
+MUST_CHECK enum status events_accept(struct ctx *ctx, struct str source, const struct str *items, size_t count,
+                                     struct events_answer *ret_answer);
 
 /*
  * events_read_data - the members of an event's data by its type's shape; strings are borrowed from the tree.

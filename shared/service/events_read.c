@@ -62,7 +62,8 @@ static bool knows(const struct event_shape *shape, struct str name)
 }
 
 /* A misspelt member would otherwise be lost without a word. */
-static enum status refuse_unknown(struct arena *arena, const struct json *data, const struct event_shape *shape, struct event_fault *ret_fault)
+static enum status refuse_unknown(struct arena *arena, const struct json *data, const struct event_shape *shape,
+                                  struct event_fault *ret_fault)
 {
 	const struct json *value = NULL;
 	void *iterator = NULL;
@@ -76,7 +77,8 @@ static enum status refuse_unknown(struct arena *arena, const struct json *data, 
 			while (shown.len < name.len && shown.len > 0 && ((unsigned char)shown.ptr[shown.len] & 0xc0) == 0x80) {
 				shown.len--;
 			}
-			return fault(ret_fault, str_printf(arena, "data." STR_FMT, STR_ARG(shown)), STR("events of this type have no such member"));
+			return fault(ret_fault, str_printf(arena, "data." STR_FMT, STR_ARG(shown)),
+			             STR("events of this type have no such member"));
 		}
 	}
 	return OK;
@@ -135,7 +137,8 @@ static enum status read_person(const struct json *object, struct incoming *incom
 		return fault(&incoming->fault, STR("platform"), STR("must be \"telegram\" or \"discord\""));
 	}
 	if (json_get_id(object, "platform_id", &person->platform_id) != OK) {
-		return fault(&incoming->fault, STR("platform_id"), STR("must be an integer from 1 to 9223372036854775807, written as a string"));
+		return fault(&incoming->fault, STR("platform_id"),
+		             STR("must be an integer from 1 to 9223372036854775807, written as a string"));
 	}
 	return OK;
 }
@@ -181,7 +184,8 @@ static enum status make_content(struct arena *arena, struct incoming *incoming)
 {
 	const struct event_shape *shape = event_shape(incoming->event.type);
 	struct content *content = arena_alloc(arena, sizeof(*content));
-	struct str person = str_printf(arena, STR_FMT " %lld", STR_ARG(platform_name(incoming->person.platform)), (long long)incoming->person.platform_id);
+	struct str person = str_printf(arena, STR_FMT " %lld", STR_ARG(platform_name(incoming->person.platform)),
+	                               (long long)incoming->person.platform_id);
 
 	incoming->data = event_data_text(arena, &incoming->event);
 	if (content == NULL || !str_present(person) || !str_present(incoming->data)) {
@@ -227,7 +231,8 @@ enum status incoming_read(struct ctx *ctx, struct arena *scratch, struct str tex
 	if (text.len > EVENTS_TEXT_MAX) {
 		status = fault(&incoming.fault, STR_ABSENT, STR("is longer than 16 KiB"));
 	} else if (json_read(scratch, text, &object) != OK || !json_is_object(object)) {
-		status = fault(&incoming.fault, STR_ABSENT, STR("must be an object, with numbers that fit 64 bits and strings without U+0000"));
+		status = fault(&incoming.fault, STR_ABSENT,
+		               STR("must be an object, with numbers that fit 64 bits and strings without U+0000"));
 	} else {
 		status = read_members(ctx, object, &incoming);
 	}

@@ -33,8 +33,8 @@ struct link_code {
 MUST_CHECK enum status linking_issue(struct tx *tx, const struct contact *actor, struct str bot, struct link_code *ret_code);
 
 /*
- * linking_publish - after the commit and before the answer: makes the code known to Redis with its remaining time; also for a repeated update,
- * as long as the account still names it. Past its end there is nothing to do.
+ * linking_publish - after the commit and before the answer: makes the code known to Redis with its remaining time; also for a repeated
+ * update, as long as the account still names it. Past its end there is nothing to do.
  *
  * OK, UNAVAILABLE (Redis is away: the platform's next try does it).
  */
@@ -75,7 +75,8 @@ struct link_attempt {
  * typed   as the person typed it; normalised here. A deep link's token goes the same way.
  * OK, UNAVAILABLE, TIMED_OUT (PostgreSQL).
  */
-MUST_CHECK enum status linking_look_up(struct ctx *ctx, const struct person *actor, struct str key, struct str typed, struct link_attempt *ret_attempt);
+MUST_CHECK enum status linking_look_up(struct ctx *ctx, const struct person *actor, struct str key, struct str typed,
+                                       struct link_attempt *ret_attempt);
 
 struct link_result {
 	enum link_outcome outcome;
@@ -98,7 +99,8 @@ struct link_result {
  * Both sides are told of a link: the redeemer by the reply that the caller makes, the issuer by an outbox row with "Not me".
  * RETRY when an account changed hands between reading and locking; statuses of pg_run().
  */
-MUST_CHECK enum status linking_redeem(struct tx *tx, const struct contact *actor, const struct link_attempt *attempt, struct link_result *ret_result);
+MUST_CHECK enum status linking_redeem(struct tx *tx, const struct contact *actor, const struct link_attempt *attempt,
+                                      struct link_result *ret_result);
 
 /*
  * linking_settle - after the commit: deletes used codes, takes attempts out that were not wrong, counts wrong ones. Failures are harmless.
@@ -125,8 +127,8 @@ enum link_answer {
 };
 
 /* linking_answer - step: the redeemer's yes or no. */
-MUST_CHECK enum status linking_answer(struct tx *tx, const struct contact *actor, struct str token, bool accept, enum link_answer *ret_answer,
-                                      struct link_result *ret_result);
+MUST_CHECK enum status linking_answer(struct tx *tx, const struct contact *actor, struct str token, bool accept,
+                                      enum link_answer *ret_answer, struct link_result *ret_result);
 
 /* ---- undoing and unlinking ---- */
 
@@ -135,10 +137,12 @@ MUST_CHECK enum status linking_answer(struct tx *tx, const struct contact *actor
  *
  * by   for the record: "discord:5", "operator"
  */
-MUST_CHECK enum status linking_undo(struct tx *tx, const struct contact *actor, int64_t merge_id, struct str by, enum link_undo_verdict *ret_verdict);
+MUST_CHECK enum status linking_undo(struct tx *tx, const struct contact *actor, int64_t merge_id, struct str by,
+                                    enum link_undo_verdict *ret_verdict);
 
 /* linking_merge_by_staff - step: joins two accounts on the operator's word; the older survives. result.outcome as for redeem. */
-MUST_CHECK enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result, int64_t *ret_merge_id);
+MUST_CHECK enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result,
+                                              int64_t *ret_merge_id);
 
 /*
  * linking_unlink - step: the identity leaves the account and starts a new one; the side that did not ask is told.

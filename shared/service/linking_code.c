@@ -45,7 +45,8 @@ static struct str random_token(struct arena *arena)
 enum status linking_issue(struct tx *tx, const struct contact *actor, struct str bot, struct link_code *ret_code)
 {
 	struct ctx *ctx = tx->ctx;
-	struct link_code code = {.code = random_code(ctx->arena), .token = random_token(ctx->arena), .expires_at = ctx->now + LINK_CODE_LIFE_US};
+	struct link_code code = {
+		.code = random_code(ctx->arena), .token = random_token(ctx->arena), .expires_at = ctx->now + LINK_CODE_LIFE_US};
 	enum status status = OK;
 
 	if (actor->member.identity_count == ACCOUNT_IDENTITIES_MAX) {
@@ -129,8 +130,8 @@ static enum link_outcome check_flood(struct ctx *ctx, int64_t first_seen)
 static void ask_cache(struct ctx *ctx, struct link_attempt *attempt)
 {
 	struct str value = STR_ABSENT;
-	enum status status = cache_window_enter(ctx->app->cache, ctx->deadline, attempt->guess_key, attempt->key, ctx->now, LINK_GUESS_WINDOW_US,
-	                                        LINK_GUESSES, &attempt->wait_us);
+	enum status status = cache_window_enter(ctx->app->cache, ctx->deadline, attempt->guess_key, attempt->key, ctx->now,
+	                                        LINK_GUESS_WINDOW_US, LINK_GUESSES, &attempt->wait_us);
 
 	if (status != OK) {
 		attempt->refusal = status == TOO_MANY ? LINK_ATTEMPTS : LINK_AWAY;
@@ -153,7 +154,8 @@ enum status linking_look_up(struct ctx *ctx, const struct person *actor, struct 
 	if (status != OK) {
 		return status;
 	}
-	attempt.guess_key = str_printf(ctx->arena, "guess:" STR_FMT ":%lld", STR_ARG(platform_name(actor->platform)), (long long)actor->platform_id);
+	attempt.guess_key =
+		str_printf(ctx->arena, "guess:" STR_FMT ":%lld", STR_ARG(platform_name(actor->platform)), (long long)actor->platform_id);
 	if (!arg.before.answered) { /* a repeat is answered from the inbox: nothing is asked or counted */
 		attempt.refusal = check_flood(ctx, arg.before.first_seen);
 		if (attempt.refusal == LINK_OUTCOME_UNSET) {
@@ -177,7 +179,8 @@ void linking_settle(struct ctx *ctx, const struct link_attempt *attempt, const s
 
 	if (result->outcome == LINK_UNKNOWN) {
 		metric_add(METRIC_CODE_WRONG, 1);
-		ignore(cache_window_enter(cache, ctx->deadline, STR(GUESS_ALL_KEY), attempt->key, ctx->now, GUESS_ALL_WINDOW_US, INT64_MAX, &wait_us));
+		ignore(cache_window_enter(cache, ctx->deadline, STR(GUESS_ALL_KEY), attempt->key, ctx->now, GUESS_ALL_WINDOW_US,
+		                          INT64_MAX, &wait_us));
 	} else if (attempt->entered) {
 		ignore(cache_window_leave(cache, ctx->deadline, attempt->guess_key, attempt->key));
 	}

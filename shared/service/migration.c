@@ -33,8 +33,9 @@ const struct migration *migration_table(size_t *ret_count)
 struct str migration_state_name(enum migration_state state)
 {
 	static const struct str names[MIGRATION_STATE_COUNT] = {
-		[MIGRATION_UNSET] = STR_INIT("unset"),     [MIGRATION_APPLIED] = STR_INIT("applied"), [MIGRATION_PENDING] = STR_INIT("pending"),
-		[MIGRATION_EDITED] = STR_INIT("edited"), [MIGRATION_UNKNOWN] = STR_INIT("unknown"),
+		[MIGRATION_UNSET] = STR_INIT("unset"),     [MIGRATION_APPLIED] = STR_INIT("applied"),
+		[MIGRATION_PENDING] = STR_INIT("pending"), [MIGRATION_EDITED] = STR_INIT("edited"),
+		[MIGRATION_UNKNOWN] = STR_INIT("unknown"),
 	};
 	assert(state >= 0 && state < MIGRATION_STATE_COUNT);
 	return names[state];
@@ -53,13 +54,15 @@ enum status migration_check(struct arena *arena, const struct migration *table, 
 		const struct migration *m = &table[i];
 		struct str statement = STR_ABSENT;
 		if (m->version < 1 || (i > 0 && m->version <= table[i - 1].version)) {
-			*ret_error = str_printf(arena, "migration %04d_%s: its number does not follow the one before it: give it the next free number",
-			                        m->version, m->name);
+			*ret_error = str_printf(
+				arena, "migration %04d_%s: its number does not follow the one before it: give it the next free number",
+				m->version, m->name);
 			return INVALID;
 		}
 		if (migration_destructive(str_from_z(m->text), &statement)) {
-			*ret_error = str_printf(arena, "migration %04d_%s: `" STR_FMT "` destroys data: say why in a line `-- destructive: why` above it",
-			                        m->version, m->name, STR_ARG(str_cut(statement, 0, 100)));
+			*ret_error = str_printf(
+				arena, "migration %04d_%s: `" STR_FMT "` destroys data: say why in a line `-- destructive: why` above it",
+				m->version, m->name, STR_ARG(str_cut(statement, 0, 100)));
 			return INVALID;
 		}
 	}
@@ -94,7 +97,8 @@ static enum status read_history(struct pg_conn *conn, struct arena *arena, struc
 		return OK;
 	}
 	none = pg_params(arena);
-	status = pg_query(conn, arena, "SELECT version, name, checksum, applied_at FROM public.schema_migrations ORDER BY version", &none, &rows);
+	status = pg_query(conn, arena, "SELECT version, name, checksum, applied_at FROM public.schema_migrations ORDER BY version", &none,
+	                  &rows);
 	if (status != OK) {
 		return status;
 	}
@@ -168,7 +172,8 @@ enum status migration_status(struct ctx *ctx, const struct migration *table, siz
 	}
 	for (size_t i = 0; i < history.count; i++) {
 		if (!in_table(table, count, history.rows[i].version)) {
-			rows[used++] = (struct migration_row){history.rows[i].version, history.rows[i].name, MIGRATION_UNKNOWN, history.rows[i].at};
+			rows[used++] = (struct migration_row){history.rows[i].version, history.rows[i].name, MIGRATION_UNKNOWN,
+			                                      history.rows[i].at};
 		}
 	}
 	*ret_rows = rows;
@@ -184,12 +189,16 @@ static enum status weigh(struct arena *arena, const struct history *history, con
 {
 	const struct applied *done = find_applied(history, m->version);
 	if (done == NULL && m->version < latest(history)) {
-		*ret_error = str_printf(arena, "migration %04d_%s: %04d has been applied already, and migrations only go forward: give the new file the next number",
+		*ret_error = str_printf(arena,
+		                        "migration %04d_%s: %04d has been applied already, and migrations only go forward: give the new "
+		                        "file the next number",
 		                        m->version, m->name, latest(history));
 		return CONFLICT;
 	}
 	if (done != NULL && !str_eq(done->checksum, checksum(arena, m))) {
-		*ret_error = str_printf(arena, "migration %04d_%s was edited after it had been applied: restore the file and put the change into a new migration",
+		*ret_error = str_printf(arena,
+		                        "migration %04d_%s was edited after it had been applied: restore the file and put the change "
+		                        "into a new migration",
 		                        m->version, m->name);
 		return CONFLICT;
 	}
@@ -204,7 +213,8 @@ static enum status record(struct pg_conn *conn, struct arena *arena, const struc
 	pg_add_str(&params, str_from_z(m->name));
 	pg_add_str(&params, checksum(arena, m));
 	pg_add_time(&params, now);
-	return pg_query(conn, arena, "INSERT INTO public.schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)", &params, NULL);
+	return pg_query(conn, arena, "INSERT INTO public.schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
+	                &params, NULL);
 }
 
 /* Locks out every other migrator until the end of this transaction; then the history cannot change under us. */
@@ -212,7 +222,8 @@ static enum status begin_locked(struct pg_conn *conn)
 {
 	enum status status = pg_begin(conn);
 	if (status == OK) {
-		status = pg_script(conn, "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL client_min_messages = warning");
+		status = pg_script(
+			conn, "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL client_min_messages = warning");
 	}
 	return status == OK ? pg_script(conn, LOCK_SQL) : status;
 }
@@ -243,8 +254,8 @@ static enum status apply_one(struct pg_conn *conn, struct ctx *ctx, const struct
 	}
 	if (status != OK) {
 		if (!str_present(*ret_error)) {
-			*ret_error = str_printf(ctx->arena, "migration %04d_%s failed and was undone: " STR_FMT " (SQLSTATE " STR_FMT ")", m->version, m->name,
-			                        STR_ARG(pg_error(conn)), STR_ARG(pg_sqlstate(conn)));
+			*ret_error = str_printf(ctx->arena, "migration %04d_%s failed and was undone: " STR_FMT " (SQLSTATE " STR_FMT ")",
+			                        m->version, m->name, STR_ARG(pg_error(conn)), STR_ARG(pg_sqlstate(conn)));
 		}
 		pg_rollback(conn);
 		return status == INTERNAL ? INVALID : status;
@@ -260,7 +271,8 @@ static enum status make_partitions(struct pg_conn *conn, struct ctx *ctx, int64_
 	pg_add_time(&params, ctx->now);
 	enum status status = begin_locked(conn);
 	if (status == OK) {
-		status = pg_query(conn, ctx->arena, "SELECT public.make_partitions(($1::timestamptz AT TIME ZONE 'UTC')::date)", &params, &rows);
+		status = pg_query(conn, ctx->arena, "SELECT public.make_partitions(($1::timestamptz AT TIME ZONE 'UTC')::date)", &params,
+		                  &rows);
 	}
 	int64_t made = status == OK ? pg_i64(rows, 0, 0) : 0;
 	if (status == OK) {

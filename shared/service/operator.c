@@ -43,7 +43,8 @@ static enum status change_step(struct tx *tx, void *arg)
 	if (call->count == 0) {
 		return change->may_be_none ? OK : NOT_FOUND;
 	}
-	struct audit audit = {.actor = STR("operator"), .action = str_from_z(change->action), .account_id = change->account_id, .after = change->after};
+	struct audit audit = {
+		.actor = STR("operator"), .action = str_from_z(change->action), .account_id = change->account_id, .after = change->after};
 	return audit_insert(tx, &audit);
 }
 

@@ -98,7 +98,8 @@ static struct str cleaned(struct arena *arena, struct str name)
 enum status people_get_or_create(struct ctx *ctx, const struct person *person, struct unified *ret_unified, bool *ret_created)
 {
 	struct meeting meeting = {.person = *person};
-	struct str username = str_starts(person->username, STR("@")) ? str_cut(person->username, 1, person->username.len) : person->username;
+	struct str username =
+		str_starts(person->username, STR("@")) ? str_cut(person->username, 1, person->username.len) : person->username;
 
 	meeting.person.username = cleaned(ctx->arena, username);
 	meeting.person.name = cleaned(ctx->arena, person->name);

@@ -146,7 +146,8 @@ enum status rank_read(struct tx *tx, int64_t xp, struct rank_place *ret_rank)
 	if (pg_row_count(rows) == 0) {
 		return NOT_FOUND;
 	}
-	*ret_rank = (struct rank_place){.id = pg_i64(rows, 0, 0), .name = pg_str(rows, 0, 1), .next_name = pg_str(rows, 0, 2), .next_xp = pg_i64(rows, 0, 3)};
+	*ret_rank = (struct rank_place){
+		.id = pg_i64(rows, 0, 0), .name = pg_str(rows, 0, 1), .next_name = pg_str(rows, 0, 2), .next_xp = pg_i64(rows, 0, 3)};
 	return OK;
 }
 

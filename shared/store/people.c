@@ -11,14 +11,23 @@ enum people_column {
 static struct unified read_account(const struct pg_rows *rows)
 {
 	return (struct unified){
-		.member.account = {.id = pg_i64(rows, 0, P_ID), .created_at = pg_time(rows, 0, P_CREATED_AT),
-		                   .language = language_from_code(pg_str(rows, 0, P_LANGUAGE)), .display_name = pg_str(rows, 0, P_DISPLAY_NAME)},
-		.member.balance = {.xp = pg_i64(rows, 0, P_XP), .coins = pg_i64(rows, 0, P_COINS), .messages_sent = pg_i64(rows, 0, P_MESSAGES),
-		                   .voice_seconds = pg_i64(rows, 0, P_VOICE), .games_played = pg_i64(rows, 0, P_PLAYED),
-		                   .games_won = pg_i64(rows, 0, P_WON), .achievements = pg_i64(rows, 0, P_ACHIEVEMENTS),
-		                   .daily_streak = pg_i64(rows, 0, P_STREAK)},
-		.rank = {.id = pg_i64(rows, 0, P_RANK), .name = pg_str(rows, 0, P_RANK_NAME), .xp = pg_i64(rows, 0, P_RANK_XP),
-		         .next_name = pg_str(rows, 0, P_NEXT_NAME), .next_xp = pg_i64(rows, 0, P_NEXT_XP)},
+		.member.account = {.id = pg_i64(rows, 0, P_ID),
+	                           .created_at = pg_time(rows, 0, P_CREATED_AT),
+	                           .language = language_from_code(pg_str(rows, 0, P_LANGUAGE)),
+	                           .display_name = pg_str(rows, 0, P_DISPLAY_NAME)},
+		.member.balance = {.xp = pg_i64(rows, 0, P_XP),
+	                           .coins = pg_i64(rows, 0, P_COINS),
+	                           .messages_sent = pg_i64(rows, 0, P_MESSAGES),
+	                           .voice_seconds = pg_i64(rows, 0, P_VOICE),
+	                           .games_played = pg_i64(rows, 0, P_PLAYED),
+	                           .games_won = pg_i64(rows, 0, P_WON),
+	                           .achievements = pg_i64(rows, 0, P_ACHIEVEMENTS),
+	                           .daily_streak = pg_i64(rows, 0, P_STREAK)},
+		.rank = {.id = pg_i64(rows, 0, P_RANK),
+	                 .name = pg_str(rows, 0, P_RANK_NAME),
+	                 .xp = pg_i64(rows, 0, P_RANK_XP),
+	                 .next_name = pg_str(rows, 0, P_NEXT_NAME),
+	                 .next_xp = pg_i64(rows, 0, P_NEXT_XP)},
 	};
 }
 

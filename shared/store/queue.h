@@ -125,11 +125,13 @@ struct outbox_outcome {
 };
 
 /* outbox_settle - writes outcomes; those of a lost lease are left out, unless they say sent. */
-MUST_CHECK enum status outbox_settle(struct tx *tx, const struct outbox_outcome *outcomes, size_t count, struct str owner, int64_t wall_now);
+MUST_CHECK enum status outbox_settle(struct tx *tx, const struct outbox_outcome *outcomes, size_t count, struct str owner,
+                                     int64_t wall_now);
 
 MUST_CHECK enum status outbox_move(struct tx *tx, enum platform platform, struct str bot, int64_t from, int64_t to);
 
-/* reach_set - what is known now about writing to somebody: can_message (NULL: as it was), channel_id (0: as it was). No identity: nothing. */
+/* reach_set - what is known now about writing to somebody: can_message (NULL: as it was), channel_id (0: as it was). No identity:
+ * nothing. */
 MUST_CHECK enum status reach_set(struct tx *tx, enum platform platform, int64_t recipient, struct str bot, const bool *can_message,
                                  int64_t channel_id);
 

@@ -162,7 +162,8 @@ enum status routes_check(const struct route *routes, size_t count, size_t *ret_r
 	for (size_t row = 0; row < count; row++) {
 		fault = row_fault(&routes[row]);
 		for (size_t other = 0; other < row && fault == NULL; other++) {
-			if (routes[row].method == routes[other].method && str_eq(str_from_z(routes[row].path), str_from_z(routes[other].path))) {
+			if (routes[row].method == routes[other].method &&
+			    str_eq(str_from_z(routes[row].path), str_from_z(routes[other].path))) {
 				fault = "this method and path have a row already";
 			}
 		}

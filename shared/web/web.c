@@ -98,8 +98,8 @@ static void accept_failed(struct worker *worker, int error)
 	case ENOTSOCK:
 	case EOPNOTSUPP:
 		if (!atomic_exchange(&server->broken, true)) {
-			log_message(LOG_ERROR, "accept_broken", "the listening socket is unusable (errno %d): the program ends, to be started again",
-				error);
+			log_message(LOG_ERROR, "accept_broken",
+			            "the listening socket is unusable (errno %d): the program ends, to be started again", error);
 			(void)kill(getpid(), SIGTERM);
 		}
 		raise_stop(server);
@@ -260,13 +260,15 @@ static enum status open_listener(struct server *server)
 		return status;
 	}
 	if (str_empty(path)) {
-		log_message(LOG_ERROR, "listen_failed", "no socket was inherited and LISTEN names no path: start the .socket unit, or set LISTEN");
+		log_message(LOG_ERROR, "listen_failed",
+		            "no socket was inherited and LISTEN names no path: start the .socket unit, or set LISTEN");
 		return INVALID;
 	}
 	status = listen_path(path, &server->listener);
 	if (status != OK) {
-		log_message(LOG_ERROR, "listen_failed", "cannot listen at " STR_FMT " (%s): is another one running, may this user write there?",
-			STR_ARG(path), status_name(status));
+		log_message(LOG_ERROR, "listen_failed",
+		            "cannot listen at " STR_FMT " (%s): is another one running, may this user write there?", STR_ARG(path),
+		            status_name(status));
 		return status;
 	}
 	server->own_path = true;

@@ -88,7 +88,8 @@ static struct str take_word(const uint8_t **data, size_t *size)
 
 static void add_param(struct wire *wire, struct str name, struct str value)
 {
-	const uint8_t lengths[8] = {0x80, 0, (uint8_t)(name.len >> 8), (uint8_t)name.len, 0x80, 0, (uint8_t)(value.len >> 8), (uint8_t)value.len};
+	const uint8_t lengths[8] = {0x80, 0, (uint8_t)(name.len >> 8),  (uint8_t)name.len,
+	                            0x80, 0, (uint8_t)(value.len >> 8), (uint8_t)value.len};
 
 	add_record(wire, 4, lengths, sizeof(lengths));
 	add_record(wire, 4, name.ptr, name.len);
@@ -207,8 +208,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		add(&wire, data + 1, size - 1);
 	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 || send(pair[0], wire.bytes, wire.len, MSG_NOSIGNAL) != (ssize_t)wire.len ||
-		shutdown(pair[0], SHUT_WR) != 0) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
+	    send(pair[0], wire.bytes, wire.len, MSG_NOSIGNAL) != (ssize_t)wire.len || shutdown(pair[0], SHUT_WR) != 0) {
 		abort();
 	}
 	exchange_run(room, pair[1]);

@@ -205,7 +205,8 @@ static void a_redirect_is_an_answer_and_not_followed(void **state)
 	struct server target = {.says = ok_answer};
 	server_start(&target);
 	struct server server = {0};
-	struct str words = str_printf(arena, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/\r\nContent-Length: 0\r\n\r\n", target.port);
+	struct str words =
+		str_printf(arena, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/\r\nContent-Length: 0\r\n\r\n", target.port);
 	server.says = str_z(arena, words);
 	server_start(&server);
 	struct http_request request = request_to(arena, &server, "GET", "/");
@@ -238,9 +239,25 @@ static void urls_that_we_would_never_call_are_refused(void **state)
 {
 	struct arena *arena = *state;
 	static const char *const urls[] = {
-		"", "127.0.0.1/x", "/x", "http://example.com/", "http://127.0.0.2/", "http://[::2]/", "http://localhost.example.com/",
-		"ftp://127.0.0.1/x", "file:///etc/passwd", "gopher://127.0.0.1/x", "https://", "https:///x", "https://user@127.0.0.1/", "https://u:p@h/",
-		"http://127.0.0.1:99999/", "https://h/a b", "https://h/a\r\nHost: x", "https://h/a\tb", "https://h\\@127.0.0.1/",
+		"",
+		"127.0.0.1/x",
+		"/x",
+		"http://example.com/",
+		"http://127.0.0.2/",
+		"http://[::2]/",
+		"http://localhost.example.com/",
+		"ftp://127.0.0.1/x",
+		"file:///etc/passwd",
+		"gopher://127.0.0.1/x",
+		"https://",
+		"https:///x",
+		"https://user@127.0.0.1/",
+		"https://u:p@h/",
+		"http://127.0.0.1:99999/",
+		"https://h/a b",
+		"https://h/a\r\nHost: x",
+		"https://h/a\tb",
+		"https://h\\@127.0.0.1/",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
 		struct http_request request = {.method = "GET", .url = str_from_z(urls[i]), .timeout_ms = 300};
@@ -273,8 +290,9 @@ static void requests_that_make_no_sense_are_refused(void **state)
 	request.header_count = HTTP_HEADERS_MAX + 1;
 	assert_int_equal(http_call(arena, &request, &response), INVALID);
 	static const struct http_header bad[] = {
-		{STR_INIT(""), STR_INIT("x")}, {STR_INIT("A B"), STR_INIT("x")}, {STR_INIT("A:"), STR_INIT("x")}, {STR_INIT("A\r\nB"), STR_INIT("x")},
-		{STR_INIT("A"), STR_INIT("x\r\nEvil: 1")}, {STR_INIT("A"), STR_INIT("x\ny")}, {STR_INIT("A"), {"x\0y", 3}},
+		{STR_INIT(""), STR_INIT("x")},       {STR_INIT("A B"), STR_INIT("x")},          {STR_INIT("A:"), STR_INIT("x")},
+		{STR_INIT("A\r\nB"), STR_INIT("x")}, {STR_INIT("A"), STR_INIT("x\r\nEvil: 1")}, {STR_INIT("A"), STR_INIT("x\ny")},
+		{STR_INIT("A"), {"x\0y", 3}},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		request = good;
@@ -377,9 +395,11 @@ static void a_certificate_that_nobody_vouches_for_is_refused(void **state)
 	char folder[] = "/tmp/trivet-http-test-XXXXXX";
 	assert_non_null(mkdtemp(folder));
 	int port = 20000 + (int)getpid() % 20000;
-	struct str script = str_printf(arena, "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -days 2"
+	struct str script = str_printf(arena,
+	                               "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -days 2"
 	                               " -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 >log 2>&1 &&"
-	                               " exec openssl s_server -accept 127.0.0.1:%d -key k -cert c -www >>log 2>&1 </dev/null", folder, port);
+	                               " exec openssl s_server -accept 127.0.0.1:%d -key k -cert c -www >>log 2>&1 </dev/null",
+	                               folder, port);
 	char *const command[] = {(char[]){"sh"}, (char[]){"-c"}, strndup(script.ptr, script.len), NULL};
 	pid_t child = fork();
 	assert_true(child >= 0);

@@ -60,11 +60,14 @@ static void what_is_pending_is_applied_once_with_its_row(void **state)
 	assert_int_equal(apply(f, first, 2, &report), OK);
 	assert_int_equal(report.applied, 0);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.two"), 1);
-	assert_string_equal(testdb_text("SELECT string_agg(version || name || length(checksum), ' ' ORDER BY version) FROM public.schema_migrations"),
-	                    "1one64 2two64");
+	assert_string_equal(
+		testdb_text("SELECT string_agg(version || name || length(checksum), ' ' ORDER BY version) FROM public.schema_migrations"),
+		"1one64 2two64");
 	assert_int_equal(testdb_i64("SELECT extract(epoch FROM min(applied_at))::bigint FROM public.schema_migrations"), NOW / SECOND_US);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.schema_migrations WHERE version = 1"
-	                            " AND checksum = encode(sha256(convert_to(E'CREATE TABLE public.one (a bigint);\\n', 'UTF8')), 'hex')"), 1);
+	assert_int_equal(
+		testdb_i64("SELECT count(*) FROM public.schema_migrations WHERE version = 1"
+	                   " AND checksum = encode(sha256(convert_to(E'CREATE TABLE public.one (a bigint);\\n', 'UTF8')), 'hex')"),
+		1);
 }
 
 static void partitions_are_made_for_the_clock_that_is_given(void **state)
@@ -117,7 +120,8 @@ static void an_edited_file_is_refused_before_anything_runs(void **state)
 
 static void a_number_below_one_that_was_applied_is_refused(void **state)
 {
-	static const struct migration late[] = {{1, "one", "SELECT 1;\n"}, {2, "two", "CREATE TABLE public.two (a bigint);\nINSERT INTO public.two VALUES (5);\n"}};
+	static const struct migration late[] = {{1, "one", "SELECT 1;\n"},
+	                                        {2, "two", "CREATE TABLE public.two (a bigint);\nINSERT INTO public.two VALUES (5);\n"}};
 	struct fixture *f = *state;
 	struct migration_report report;
 	assert_int_equal(apply(f, &first[1], 1, &report), OK);

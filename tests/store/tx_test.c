@@ -153,7 +153,8 @@ static void a_missing_partition_is_made_and_the_whole_runs_once_more(void **stat
 	/* From 30 days back to 7 ahead of ctx->now, whatever the server's clock says. */
 	assert_int_equal(testdb_i64("SELECT count(*) FROM pg_inherits WHERE inhparent = 'public.ledger'::regclass"), 38);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM pg_class WHERE relname IN ('ledger_20251021', 'ledger_20251127')"), 2);
-	script = (struct script){.sql = {"INSERT INTO public.event_key_recent (key, content, at) VALUES ('l', '', '2025-11-20 12:00:00+00')"}};
+	script = (struct script){
+		.sql = {"INSERT INTO public.event_key_recent (key, content, at) VALUES ('l', '', '2025-11-20 12:00:00+00')"}};
 	assert_int_equal(tx_run(&ctx, play, &script), OK);
 	assert_int_equal(script.runs, 1);
 }

@@ -30,7 +30,8 @@ static struct member somebody(int64_t id, enum platform platform, int64_t age)
 {
 	struct member member = {.account = {.id = id, .created_at = NOW - age}, .identity_count = 1};
 
-	member.identities[0] = (struct identity){.id = id, .account_id = id, .platform = platform, .platform_id = id, .attached_at = NOW - age};
+	member.identities[0] =
+		(struct identity){.id = id, .account_id = id, .platform = platform, .platform_id = id, .attached_at = NOW - age};
 	return member;
 }
 
@@ -164,8 +165,17 @@ static void test_three_merges_of_two_histories_are_enough(void **state)
 /* 1 (Telegram, oldest of the survivor) joined by 2 (Discord), who issued; both with a history. */
 static struct link_merge joined(void)
 {
-	return (struct link_merge){.id = 7, .survivor_id = 1, .loser_id = 2, .issuer_identity_id = 2, .redeemer_identity_id = 1, .survivor_oldest_id = 1,
-	                           .loser_oldest_id = 2, .identity_ids = {2}, .identity_count = 1, .histories = 2, .at = NOW - HOUR_US};
+	return (struct link_merge){.id = 7,
+	                           .survivor_id = 1,
+	                           .loser_id = 2,
+	                           .issuer_identity_id = 2,
+	                           .redeemer_identity_id = 1,
+	                           .survivor_oldest_id = 1,
+	                           .loser_oldest_id = 2,
+	                           .identity_ids = {2},
+	                           .identity_count = 1,
+	                           .histories = 2,
+	                           .at = NOW - HOUR_US};
 }
 
 static struct member holder_of_both(void)
@@ -214,7 +224,8 @@ static void test_an_undo_gives_back_what_was_brought_and_no_more_than_is_left(vo
 	struct balance part = {0};
 
 	(void)state;
-	merge.brought = (struct balance){.xp = 60, .coins = 40, .season_no = 2, .season_xp = 60, .week_no = 8, .week_xp = 7, .messages_sent = 3};
+	merge.brought =
+		(struct balance){.xp = 60, .coins = 40, .season_no = 2, .season_xp = 60, .week_no = 8, .week_xp = 7, .messages_sent = 3};
 	part = link_undo_return(&merge, &holder);
 	assert_int_equal(part.xp, 60);
 	assert_int_equal(part.coins, 30);
@@ -229,8 +240,22 @@ static void test_an_undo_gives_back_what_was_brought_and_no_more_than_is_left(vo
 
 static void test_sums_join_within_one_period_and_the_later_streak_wins(void **state)
 {
-	struct balance into = {.season_no = 2, .season_xp = 5, .week_no = 9, .week_xp = 1, .week_coins = 2, .games_won = 1, .last_daily = 10, .daily_streak = 3};
-	struct balance from = {.season_no = 2, .season_xp = 7, .week_no = 10, .week_xp = 4, .week_coins = 6, .games_won = 2, .last_daily = 20, .daily_streak = 1};
+	struct balance into = {.season_no = 2,
+	                       .season_xp = 5,
+	                       .week_no = 9,
+	                       .week_xp = 1,
+	                       .week_coins = 2,
+	                       .games_won = 1,
+	                       .last_daily = 10,
+	                       .daily_streak = 3};
+	struct balance from = {.season_no = 2,
+	                       .season_xp = 7,
+	                       .week_no = 10,
+	                       .week_xp = 4,
+	                       .week_coins = 6,
+	                       .games_won = 2,
+	                       .last_daily = 20,
+	                       .daily_streak = 1};
 
 	(void)state;
 	link_join_sums(&into, &from);

@@ -159,7 +159,8 @@ static void test_routes(void **state)
 	check_line(text, "trivet_request_duration_seconds_bucket{program=\"unit-test\",route=\"POST /x \\\"q\\\" \",le=\"2.500\"} 0");
 	check_line(text, "trivet_request_duration_seconds_bucket{program=\"unit-test\",route=\"POST /x \\\"q\\\" \",le=\"+Inf\"} 1");
 	check_line(text, "trivet_requests_total{program=\"unit-test\",route=\"last\",status=\"503\"} 1");
-	check_line(text, "trivet_requests_total{program=\"unit-test\",route=\"a route whose name is a good deal longer than t\",status=\"404\"} 1");
+	check_line(text, "trivet_requests_total{program=\"unit-test\",route=\"a route whose name is a good deal longer than "
+	                 "t\",status=\"404\"} 1");
 	assert_false(contains(text, "beyond"));
 }
 

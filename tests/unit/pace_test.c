@@ -12,7 +12,12 @@
 #define MS INT64_C(1000)
 
 static const struct pace_rules telegram = {
-	.all_count = 30, .all_window_us = SECOND_US, .chat_every_us = SECOND_US, .chat_burst = 3, .group_count = 20, .group_window_us = MINUTE_US,
+	.all_count = 30,
+	.all_window_us = SECOND_US,
+	.chat_every_us = SECOND_US,
+	.chat_burst = 3,
+	.group_count = 20,
+	.group_window_us = MINUTE_US,
 };
 
 static int set_up(void **state)

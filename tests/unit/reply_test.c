@@ -40,7 +40,12 @@ static struct reply *sample(void)
 	REPLY_SAY(reply, MSG_PLAIN, TEXT_TIME(-1));
 	reply_button(reply, MSG_BUTTON_CANCEL, STR("unlink_no"), REPLY_STYLE_DANGER);
 	reply_link(reply, MSG_CODE_DEEP_LINK, STR("https://t.me/x?start={secret}"), 1);
-	reply->form = (struct reply_form){.title = MSG_CODE_TITLE, .label = MSG_ARG_CODE, .action = STR_INIT("x:y"), .field = STR_INIT("code"), .max_points = 9, .paragraph = true};
+	reply->form = (struct reply_form){.title = MSG_CODE_TITLE,
+	                                  .label = MSG_ARG_CODE,
+	                                  .action = STR_INIT("x:y"),
+	                                  .field = STR_INIT("code"),
+	                                  .max_points = 9,
+	                                  .paragraph = true};
 	(void)reply_secret(reply, STR("ABC234"));
 	(void)reply_secret(reply, STR("f00d"));
 	return reply;

@@ -96,7 +96,8 @@ static void a_body_of_another_length_is_refused(void **state)
 		long announced;
 		size_t sent;
 		bool whole;
-	} cases[] = {{10, 9, true}, {10, 0, true}, {10, 5, false}, {10, 10, false}, {10, 11, true}, {0, 1, true}, {-1, 1, true}, {1000, 1001, true}};
+	} cases[] = {{10, 9, true},  {10, 0, true}, {10, 5, false}, {10, 10, false},
+	             {10, 11, true}, {0, 1, true},  {-1, 1, true},  {1000, 1001, true}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -162,9 +163,15 @@ static void an_aborted_request_reaches_nobody(void **state)
 
 static void json_paths_take_json_only(void **state)
 {
-	const char *const wrong[] = {"", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "multipart/form-data; application/json",
-		"text/json", "application/json/x"};
-	const char *const right[] = {"application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8"};
+	const char *const wrong[] = {"",
+	                             "text/plain",
+	                             "application/jsonp",
+	                             "application/x-www-form-urlencoded",
+	                             "multipart/form-data; application/json",
+	                             "text/json",
+	                             "application/json/x"};
+	const char *const right[] = {"application/json", "APPLICATION/JSON", "application/json; charset=utf-8",
+	                             "application/json;charset=UTF-8"};
 	struct fastcgi_bytes bytes = {0};
 
 	(void)state;
@@ -408,7 +415,8 @@ static void deadlines_count_from_nginx(void **state)
 
 static void without_a_time_deadlines_count_from_now(void **state)
 {
-	const char *const garbled[] = {"", "x", "1", "1.", "1.2", "1.0000", ".123", "-1.000", "1.00a", "1e9.000", "1.000 ", "0.000", "999999999999.000"};
+	const char *const garbled[] = {"",       "x",     "1",       "1.",     "1.2",   "1.0000",          ".123",
+	                               "-1.000", "1.00a", "1e9.000", "1.000 ", "0.000", "999999999999.000"};
 
 	(void)state;
 	assert_in_range(left_ms(NULL), 1000, 2000);
@@ -421,7 +429,8 @@ static void without_a_time_deadlines_count_from_now(void **state)
 
 static void the_request_id_is_nginxs_or_ours(void **state)
 {
-	const char *const foreign[] = {"", "0123456789ABCDEF0123456789ABCDEF", "short", "0123456789abcdef0123456789abcdef0", "0123456789abcdef0123456789abcde\n"};
+	const char *const foreign[] = {"", "0123456789ABCDEF0123456789ABCDEF", "short", "0123456789abcdef0123456789abcdef0",
+	                               "0123456789abcdef0123456789abcde\n"};
 	struct fastcgi_bytes bytes = {0};
 	struct fastcgi_answer answer;
 	char value[64];
@@ -483,7 +492,9 @@ static void large_bodies_pass(void **state)
 static void addresses_of_this_host(void **state)
 {
 	const char *const here[] = {"127.0.0.1", "127.9.9.9", "::1"};
-	const char *const elsewhere[] = {"", "unix:", "128.0.0.1", "10.0.0.1", "::2", "::ffff:10.0.0.1", "127.0.0.1, 10.0.0.1", "127.0.0.1 ", "localhost", "127.1"};
+	const char *const elsewhere[] = {
+		"",           "unix:",     "128.0.0.1", "10.0.0.1", "::2", "::ffff:10.0.0.1", "127.0.0.1, 10.0.0.1",
+		"127.0.0.1 ", "localhost", "127.1"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(here); i++) {

@@ -110,8 +110,19 @@ static void literal_rows_go_before_parameters(void **state)
 
 static void unknown_paths_are_404(void **state)
 {
-	const char *const paths[] = {"/v1", "/v1/tickets", "/v1/tickets/", "/v1/tickets/1/", "/v1/tickets/1/2", "/v1/users//42", "/v1/users/telegram/",
-		"/v1/tickets//", "//", "/V1/tickets/1", "/v1/tickets/1/..", "/v1/users/telegram/42/adjust/x", "/{id}"};
+	const char *const paths[] = {"/v1",
+	                             "/v1/tickets",
+	                             "/v1/tickets/",
+	                             "/v1/tickets/1/",
+	                             "/v1/tickets/1/2",
+	                             "/v1/users//42",
+	                             "/v1/users/telegram/",
+	                             "/v1/tickets//",
+	                             "//",
+	                             "/V1/tickets/1",
+	                             "/v1/tickets/1/..",
+	                             "/v1/users/telegram/42/adjust/x",
+	                             "/{id}"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
@@ -171,7 +182,8 @@ static void expect_fault(struct route route, const char *part)
 
 static void a_wrong_table_does_not_start(void **state)
 {
-	const struct route good = ROUTE(METHOD_POST, "/x/{a}", ROUTE_SIGNED, .body_limit = 10, .deadline_us = 1, .verify = verify_all, .run = run_echo);
+	const struct route good =
+		ROUTE(METHOD_POST, "/x/{a}", ROUTE_SIGNED, .body_limit = 10, .deadline_us = 1, .verify = verify_all, .run = run_echo);
 	const char *reason = NULL;
 	size_t row = 99;
 	struct route bad;
@@ -242,9 +254,10 @@ static void a_row_without_access_does_not_compile(void **state)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		(void)snprintf(command, sizeof(command),
-			"printf '%%s\\n' '#include \"web/route.h\"' 'enum status run(struct route_call *call);' 'const struct route routes[] = {%s};' |"
-			" cc -std=c17 -Werror -D_GNU_SOURCE -Ishared -fsyntax-only -x c - 2>/dev/null",
-			cases[i].row);
+		               "printf '%%s\\n' '#include \"web/route.h\"' 'enum status run(struct route_call *call);' 'const struct "
+		               "route routes[] = {%s};' |"
+		               " cc -std=c17 -Werror -D_GNU_SOURCE -Ishared -fsyntax-only -x c - 2>/dev/null",
+		               cases[i].row);
 		assert_int_equal(system(command) == 0, cases[i].compiles);
 	}
 }

@@ -41,7 +41,8 @@ static const struct route routes[] = {
 	ROUTE(METHOD_POST, "/small", ROUTE_PUBLIC, .body_limit = 16, .deadline_us = SECOND_US, .run = run_small),
 	ROUTE(METHOD_POST, "/cut", ROUTE_PUBLIC, .body_limit = 16, .body_cut = true, .deadline_us = SECOND_US, .run = run_small),
 	ROUTE(METHOD_POST, "/json", ROUTE_PUBLIC, .body_limit = 100000, .body_json = true, .deadline_us = SECOND_US, .run = run_small),
-	ROUTE(METHOD_POST, "/signed", ROUTE_SIGNED, .body_limit = 100000, .deadline_us = SECOND_US, .verify = verify_nobody, .run = run_small),
+	ROUTE(METHOD_POST, "/signed", ROUTE_SIGNED, .body_limit = 100000, .deadline_us = SECOND_US, .verify = verify_nobody,
+              .run = run_small),
 	ROUTE(METHOD_GET, "/get", ROUTE_PUBLIC, .deadline_us = SECOND_US, .run = run_small),
 };
 
