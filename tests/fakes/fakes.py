@@ -80,7 +80,7 @@ class Fakes:
                  "recipient": call.recipients[0] if call.recipients else None, "channel": call.recipients[-1] if call.recipients else None,
                  "bot": call.bot.name if name == "telegram" and call.bot else None, "answer": answer}
         self.playground.wire_call(name, call, response, answer)
-        self.calls.add(entry, 500 + len(request.body) + len(answer or ""))
+        self.calls.add(entry)
 
     # ---- control ------------------------------------------------------------------------------------------------------------------
 
