@@ -386,9 +386,11 @@ static enum status load_file(struct loading *loading)
 	set_up_ini();
 	int bad_line = ini_parse_stream(next_line, loading, take_line, loading);
 	wipe(text);
-	if (str_present(loading->error)) {
+	/* libinih goes on after a line that it cannot read; what was complained of later is only its consequence. */
+	if (str_present(loading->error) && (bad_line <= 0 || bad_line >= loading->line)) {
 		return INVALID;
 	}
+	loading->error = STR_ABSENT;
 	if (arena_failed(loading->found->arena) || bad_line < 0) {
 		return TOO_LARGE;
 	}
