@@ -168,6 +168,14 @@ def api_key_make(plan):
                        (hashlib.sha256(plan["secrets"]["API_KEY"].encode()).digest(), SCOPES))
 
 
+def commands_register(plan):
+    """With the stand-ins only: what the real platforms show is for the operator to decide."""
+    if plan["telegram_api_url"] or plan["discord_api_url"]:
+        return
+    if not trivet(plan, "demo", "commands", "sync"):
+        raise Failure("`trivet commands sync` failed", log_path(plan, "demo"))
+
+
 # ---- Redis -------------------------------------------------------------------------------------------------------------------
 
 

@@ -287,6 +287,8 @@ class Supervisor:
         else:
             self.say(say="trivet is not built: the database stays empty")
         services.write(plan, "".join(f"{key}={value}\n" for key, value in sorted(plan["environment"].items())), "env")
+        if services.built(plan, "trivet"):
+            services.commands_register(plan)  # the stand-ins know our tokens from the file just written
         self.say(say="starting the programs and nginx")
         self.start_programs()
         self.start_nginx()
