@@ -234,8 +234,6 @@ static enum status ask(struct tx *tx, const struct joining *joining, const struc
 {
 	unsigned char bytes[CONFIRMATION_BYTES];
 	struct confirmation confirmation = {
-		.issuer_id = joining->issuer_id,
-		.redeemer_id = joining->redeemer_id,
 		.issuer_identity_id = joining->issuer_identity_id,
 		.redeemer_identity_id = joining->redeemer_identity_id,
 		.issuer_bot = joining->issuer_bot,

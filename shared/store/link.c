@@ -120,8 +120,6 @@ enum status confirmation_put(struct tx *tx, const struct confirmation *confirmat
 	struct pg_params params = tx_params(tx);
 
 	pg_add_str(&params, confirmation->token);
-	pg_add_i64(&params, confirmation->issuer_id);
-	pg_add_i64(&params, confirmation->redeemer_id);
 	pg_add_i64(&params, confirmation->issuer_identity_id);
 	pg_add_i64(&params, confirmation->redeemer_identity_id);
 	pg_add_str(&params, confirmation->issuer_bot);
@@ -146,13 +144,11 @@ enum status confirmation_take(struct tx *tx, struct str token, struct confirmati
 	}
 	*ret_confirmation = (struct confirmation){
 		.token = token,
-		.issuer_id = pg_i64(rows, 0, 0),
-		.redeemer_id = pg_i64(rows, 0, 1),
-		.issuer_identity_id = pg_i64(rows, 0, 2),
-		.redeemer_identity_id = pg_i64(rows, 0, 3),
-		.issuer_bot = pg_str(rows, 0, 4),
-		.expires_at = pg_time(rows, 0, 5),
-		.answer = pg_str(rows, 0, 6),
+		.issuer_identity_id = pg_i64(rows, 0, 0),
+		.redeemer_identity_id = pg_i64(rows, 0, 1),
+		.issuer_bot = pg_str(rows, 0, 2),
+		.expires_at = pg_time(rows, 0, 3),
+		.answer = pg_str(rows, 0, 4),
 	};
 	return OK;
 }

@@ -2,6 +2,9 @@
 
 #include <assert.h>
 
+/* Rows that one claim looks at per bot. More of one recipient's backlog take more claims, each short. */
+#define LOOK_ROWS 1000
+
 static const struct str status_names[OUTBOX_STATUS_COUNT] = {
 	[OUTBOX_UNSET] = STR_INIT(""),
 	[OUTBOX_PENDING] = STR_INIT("pending"),
@@ -138,24 +141,24 @@ enum status outbox_recover(struct tx *tx, enum platform platform, struct str bot
 static struct outbox_row read_row(struct arena *arena, const struct pg_rows *rows, int at)
 {
 	return (struct outbox_row){
-		.id = pg_i64(rows, at, 0),
-		.bot = pg_str(rows, at, 1),
-		.recipient = pg_i64(rows, at, 2),
-		.urgent = pg_bool(rows, at, 3),
-		.body = pg_bytes(arena, rows, at, 4),
-		.sealed = pg_bytes(arena, rows, at, 5),
-		.attempts = pg_i64(rows, at, 6),
-		.doubts = pg_i64(rows, at, 7),
-		.plain = pg_bool(rows, at, 8),
-		.expires_at = pg_time(rows, at, 9),
-		.give_up_at = pg_time(rows, at, 10),
-		.language = pg_str(rows, at, 11),
-		.language_hint = pg_str(rows, at, 12),
-		.channel_id = pg_i64(rows, at, 13),
+		.id = pg_i64(rows, at, 1),
+		.bot = pg_str(rows, at, 2),
+		.recipient = pg_i64(rows, at, 3),
+		.urgent = pg_bool(rows, at, 4),
+		.body = pg_bytes(arena, rows, at, 5),
+		.sealed = pg_bytes(arena, rows, at, 6),
+		.attempts = pg_i64(rows, at, 7),
+		.doubts = pg_i64(rows, at, 8),
+		.plain = pg_bool(rows, at, 9),
+		.expires_at = pg_time(rows, at, 10),
+		.give_up_at = pg_time(rows, at, 11),
+		.language = pg_str(rows, at, 12),
+		.language_hint = pg_str(rows, at, 13),
+		.channel_id = pg_i64(rows, at, 14),
 	};
 }
 
-enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct outbox_row **ret_rows, size_t *ret_count)
+enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct outbox_row **ret_rows, size_t *ret_count, int64_t *ret_parked)
 {
 	struct pg_rows *rows;
 	struct pg_params params = tx_params(tx);
@@ -168,6 +171,8 @@ enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct o
 	pg_add_str(&params, wish->owner);
 	pg_add_time(&params, wish->wall_now);
 	pg_add_time(&params, tx->ctx->now);
+	pg_add_i64(&params, LOOK_ROWS);
+	pg_add_i64_array(&params, wish->ordinary_rooms, wish->bot_count);
 	struct pg_params none = tx_params(tx);
 	enum status status = tx_query(tx, SQL_OUTBOX_CLAIM_FRESH, &none, NULL);
 	if (status == OK) {
@@ -176,7 +181,7 @@ enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct o
 	if (status != OK) {
 		return status;
 	}
-	int count = pg_row_count(rows);
+	int count = pg_is_null(rows, 0, 1) ? 0 : pg_row_count(rows);
 	struct outbox_row *claimed = arena_array(tx->ctx->arena, (size_t)count, sizeof *claimed);
 	if (claimed == NULL) {
 		return TOO_LARGE;
@@ -186,6 +191,7 @@ enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct o
 	}
 	*ret_rows = claimed;
 	*ret_count = (size_t)count;
+	*ret_parked = pg_i64(rows, 0, 0);
 	return OK;
 }
 
@@ -242,6 +248,21 @@ enum status outbox_settle(struct tx *tx, const struct outbox_outcome *outcomes, 
 	return tx_query(tx, SQL_OUTBOX_SETTLE, &params, NULL);
 }
 
+enum status outbox_ahead(struct tx *tx, enum platform platform, const struct str *bots, const int64_t *recipients, size_t count)
+{
+	struct pg_params params = tx_params(tx);
+	pg_add_str(&params, platform_name(platform));
+	pg_add_str_array(&params, bots, count);
+	pg_add_i64_array(&params, recipients, count);
+	return tx_query(tx, SQL_OUTBOX_AHEAD, &params, NULL);
+}
+
+enum status outbox_ahead_all(struct tx *tx)
+{
+	struct pg_params none = tx_params(tx);
+	return tx_query(tx, SQL_OUTBOX_AHEAD_ALL, &none, NULL);
+}
+
 enum status outbox_move(struct tx *tx, enum platform platform, struct str bot, int64_t from, int64_t to)
 {
 	struct pg_params params = tx_params(tx);
@@ -275,9 +296,14 @@ static enum status run_at_now(struct tx *tx, enum sql statement, struct pg_rows 
 	return tx_query(tx, statement, &params, ret_rows);
 }
 
-enum status outbox_expire(struct tx *tx)
+enum status outbox_expire(struct tx *tx, int64_t *ret_count)
 {
-	return run_at_now(tx, SQL_OUTBOX_EXPIRE, NULL);
+	struct pg_rows *rows;
+	enum status status = run_at_now(tx, SQL_OUTBOX_EXPIRE, &rows);
+	if (status == OK) {
+		*ret_count = pg_affected(rows);
+	}
+	return status;
 }
 
 enum status outbox_give_up(struct tx *tx)

@@ -80,7 +80,8 @@ MUST_CHECK enum status outbox_recover(struct tx *tx, enum platform platform, str
 struct outbox_wish {
 	enum platform platform;
 	struct str bots[QUEUE_BOTS_MAX];
-	int64_t rooms[QUEUE_BOTS_MAX];
+	int64_t rooms[QUEUE_BOTS_MAX];          /* for urgent rows and others together */
+	int64_t ordinary_rooms[QUEUE_BOTS_MAX]; /* not above rooms: for others, and urgent ones in front of them */
 	size_t bot_count;
 	const struct str *held_bots; /* with held_recipients: pairs that must wait */
 	const int64_t *held_recipients;
@@ -108,11 +109,18 @@ struct outbox_row {
 	int64_t channel_id;       /* Discord: the direct channel; 0: not known */
 };
 
-MUST_CHECK enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct outbox_row **ret_rows, size_t *ret_count);
+/*
+ * outbox_claim - the rows of the wish, marked as in work.
+ *
+ * ret_parked   rows that were set behind older ones of their recipients: when above 0 there may be more to find at once
+ */
+MUST_CHECK enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct outbox_row **ret_rows, size_t *ret_count,
+                                    int64_t *ret_parked);
 
 /* What became of a row. */
 struct outbox_outcome {
 	int64_t id;
+	struct str bot;
 	enum outbox_status status;
 	bool attempt;       /* counts as one */
 	bool doubt;         /* nobody heard the answer */
@@ -124,9 +132,13 @@ struct outbox_outcome {
 	bool wipe;          /* the words go too */
 };
 
-/* outbox_settle - writes outcomes; those of a lost lease are left out, unless they say sent. */
+/* outbox_settle - writes outcomes; those of a lost lease are left out, unless they say sent. Then outbox_ahead() for their recipients. */
 MUST_CHECK enum status outbox_settle(struct tx *tx, const struct outbox_outcome *outcomes, size_t count, struct str owner,
                                      int64_t wall_now);
+
+/* outbox_ahead - the next rows of these recipients come into sight of outbox_claim() again; outbox_ahead_all - of all. */
+MUST_CHECK enum status outbox_ahead(struct tx *tx, enum platform platform, const struct str *bots, const int64_t *recipients, size_t count);
+MUST_CHECK enum status outbox_ahead_all(struct tx *tx);
 
 MUST_CHECK enum status outbox_move(struct tx *tx, enum platform platform, struct str bot, int64_t from, int64_t to);
 
@@ -136,7 +148,7 @@ MUST_CHECK enum status reach_set(struct tx *tx, enum platform platform, int64_t 
                                  int64_t channel_id);
 
 /* outbox_expire - what expired by ctx->now is dropped and wiped; outbox_give_up - what outlived its patience is failed. */
-MUST_CHECK enum status outbox_expire(struct tx *tx);
+MUST_CHECK enum status outbox_expire(struct tx *tx, int64_t *ret_count);
 MUST_CHECK enum status outbox_give_up(struct tx *tx);
 
 /* outbox_waiting - rows that are not done. */

@@ -121,9 +121,7 @@ MUST_CHECK enum status redeem_before(struct tx *tx, struct str key, enum platfor
 
 struct confirmation {
 	struct str token;
-	int64_t issuer_id;
-	int64_t redeemer_id;
-	int64_t issuer_identity_id;
+	int64_t issuer_identity_id; /* of their accounts only today's count: they may have been joined or left since */
 	int64_t redeemer_identity_id;
 	struct str issuer_bot;
 	int64_t expires_at;

@@ -35,11 +35,11 @@ SELECT EXISTS (SELECT 1 FROM public.inbox WHERE key = $1::text),
        (SELECT first_seen FROM public.identity WHERE platform = $2::public.platform AND platform_id = $3::bigint);
 
 -- name: confirmation_put
-INSERT INTO public.link_confirmation (token, issuer_id, redeemer_id, issuer_identity_id, redeemer_identity_id, issuer_bot, created_at, expires_at)
-VALUES ($1::text, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::text, $7::timestamptz, $8::timestamptz);
+INSERT INTO public.link_confirmation (token, issuer_identity_id, redeemer_identity_id, issuer_bot, created_at, expires_at)
+VALUES ($1::text, $2::bigint, $3::bigint, $4::text, $5::timestamptz, $6::timestamptz);
 
 -- name: confirmation_take
-SELECT issuer_id, redeemer_id, issuer_identity_id, redeemer_identity_id, issuer_bot, expires_at, answer
+SELECT issuer_identity_id, redeemer_identity_id, issuer_bot, expires_at, answer
 FROM public.link_confirmation WHERE token = $1::text FOR UPDATE;
 
 -- name: confirmation_answer

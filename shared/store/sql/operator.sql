@@ -28,7 +28,7 @@ ORDER BY o.id DESC LIMIT $2::bigint;
 -- Given up, and still with words to send. $1 NULL: all of them. What has an end and is past it stays.
 -- name: operator_outbox_retry
 UPDATE public.outbox
-SET status = 'pending', attempts = 0, doubts = 0, error = NULL, done_at = NULL, due_at = $2::timestamptz, give_up_at = $2::timestamptz + interval '24 hours'
+SET status = 'pending', attempts = 0, doubts = 0, behind = false, error = NULL, done_at = NULL, due_at = $2::timestamptz, give_up_at = $2::timestamptz + interval '24 hours'
 WHERE status IN ('failed', 'permanent') AND body IS NOT NULL AND (expires_at IS NULL OR expires_at > $2::timestamptz)
   AND ($1::bigint IS NULL OR id = $1::bigint);
 

@@ -37,62 +37,88 @@ WHERE platform = $1::public.platform AND bot = $2 AND status = 'processing' AND 
 -- name: outbox_claim_fresh
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true);
 
--- The rows to be sent now, marked as being in work: per bot of $2 as many as $3 says, urgent ones first; of one recipient only the first,
+-- The rows to be sent now, marked as being in work: per bot of $2 as many as $3 says ($11 when they are not urgent), urgent ones first; of one recipient only the first,
 -- and none while another of his is in work, but urgent ones only wait for urgent ones. What was scheduled for later does not hold up what
 -- comes after it; what was tried and waits does. $4 and $5 are recipients that must wait, with their bots. $6 false: only those whose
 -- direct channel is known. $7 owner, $8 real time, $9 our time.
+-- At most $10 rows per bot are looked at. Those that must wait for an older one are set behind, so the next look sees others; outbox_ahead
+-- brings them back when it is done. First column: how many were set behind; always at least one row, without an id when nothing was claimed.
 -- "(SELECT 1 .. LIMIT 1) IS NULL" and not NOT EXISTS: it stays a look-up per row by outbox_recipient, and never becomes a join of all rows
 -- with all rows.
 -- name: outbox_claim
-WITH bot AS (
-    SELECT b.bot, b.room
-    FROM unnest($2::text[], $3::bigint[]) AS b(bot, room)
+WITH bot AS MATERIALIZED (
+    SELECT b.bot, b.room, b.ordinary_room
+    FROM unnest($2::text[], $3::bigint[], $11::bigint[]) AS b(bot, room, ordinary_room)
     JOIN public.sender_lease l ON l.platform = $1::public.platform AND l.bot = b.bot AND l.owner = $7::uuid AND l.expires_at > $8::timestamptz
 ), held AS MATERIALIZED (
     SELECT h.bot, h.recipient FROM unnest($4::text[], $5::bigint[]) AS h(bot, recipient)
-), pick AS MATERIALIZED (
-    SELECT p.id, p.status
+), look AS MATERIALIZED (
+    SELECT bot.room, bot.ordinary_room, w.*
     FROM bot
     CROSS JOIN LATERAL (
-        (SELECT o.id, o.status, o.urgent, o.due_at
+        (SELECT o.id, o.bot, o.recipient, o.status, o.urgent, o.due_at
          FROM public.outbox o
          WHERE o.platform = $1::public.platform AND o.bot = bot.bot AND o.urgent AND o.due_at <= $9::timestamptz
            AND o.status IN ('pending', 'processing', 'uncertain') AND o.status <> 'processing'
            AND NOT EXISTS (SELECT 1 FROM held WHERE held.bot = o.bot AND held.recipient = o.recipient)
-           AND (SELECT 1 FROM public.outbox e
-                WHERE e.platform = $1::public.platform AND e.bot = o.bot AND e.recipient = o.recipient AND e.id <> o.id
-                  AND e.status IN ('pending', 'processing', 'uncertain') AND e.urgent
-                  AND (e.status = 'processing' OR (e.id < o.id AND (e.due_at <= $9::timestamptz OR e.error IS NOT NULL)))
-                LIMIT 1) IS NULL
          ORDER BY o.due_at, o.id
-         LIMIT bot.room)
+         LIMIT $10::bigint)
         UNION ALL
-        (SELECT o.id, o.status, o.urgent, o.due_at
+        (SELECT o.id, o.bot, o.recipient, o.status, o.urgent, o.due_at
          FROM public.outbox o
-         WHERE o.platform = $1::public.platform AND o.bot = bot.bot AND NOT o.urgent AND o.due_at <= $9::timestamptz
+         WHERE o.platform = $1::public.platform AND o.bot = bot.bot AND NOT o.urgent AND NOT o.behind AND o.due_at <= $9::timestamptz
            AND o.status IN ('pending', 'processing', 'uncertain') AND o.status <> 'processing'
            AND NOT EXISTS (SELECT 1 FROM held WHERE held.bot = o.bot AND held.recipient = o.recipient)
-           AND (SELECT 1 FROM public.outbox e
-                WHERE e.platform = $1::public.platform AND e.bot = o.bot AND e.recipient = o.recipient AND e.id <> o.id
-                  AND e.status IN ('pending', 'processing', 'uncertain')
-                  AND (e.status = 'processing' OR (e.due_at <= $9::timestamptz AND (e.urgent OR e.id < o.id)) OR (e.error IS NOT NULL AND e.id < o.id))
-                LIMIT 1) IS NULL
            AND ($6::boolean OR (SELECT r.channel_id FROM public.identity i JOIN public.identity_reach r ON r.identity_id = i.id AND r.bot = o.bot
                                 WHERE i.platform = $1::public.platform AND i.platform_id = o.recipient) IS NOT NULL)
          ORDER BY o.due_at, o.id
-         LIMIT bot.room)
-        ORDER BY 3 DESC, 4, 1
-        LIMIT bot.room
-    ) AS p
+         LIMIT $10::bigint)
+    ) AS w
+), judged AS MATERIALIZED (
+    SELECT look.*,
+           (SELECT 1 FROM public.outbox e
+            WHERE e.platform = $1::public.platform AND e.bot = look.bot AND e.recipient = look.recipient AND e.id <> look.id
+              AND e.status IN ('pending', 'processing', 'uncertain')
+              AND CASE WHEN look.urgent
+                  THEN e.urgent AND (e.status = 'processing' OR (e.id < look.id AND (e.due_at <= $9::timestamptz OR e.error IS NOT NULL)))
+                  ELSE e.status = 'processing' OR (e.due_at <= $9::timestamptz AND (e.urgent OR e.id < look.id)) OR (e.error IS NOT NULL AND e.id < look.id)
+                  END
+            ORDER BY e.platform, e.bot, e.recipient, e.id
+            LIMIT 1) IS NOT NULL AS waits
+    FROM look
+), pick AS MATERIALIZED (
+    SELECT p.id, p.status
+    FROM (SELECT j.id, j.status, j.urgent, j.room, j.ordinary_room, row_number() OVER (PARTITION BY j.bot ORDER BY j.urgent DESC, j.due_at, j.id) AS place
+          FROM judged j WHERE NOT j.waits) AS p
+    WHERE p.place <= CASE WHEN p.urgent THEN p.room ELSE p.ordinary_room END
+), parked AS (
+    UPDATE public.outbox o SET behind = true FROM judged j WHERE o.id = j.id AND j.waits AND NOT j.urgent RETURNING 1
+), claimed AS (
+    UPDATE public.outbox o SET status = 'processing' FROM pick WHERE o.id = pick.id AND o.status = pick.status RETURNING o.*
 )
-UPDATE public.outbox o SET status = 'processing'
-FROM pick
-WHERE o.id = pick.id AND o.status = pick.status
-RETURNING o.id, o.bot, o.recipient, o.urgent, o.body, o.sealed, o.attempts, o.doubts, o.plain, o.expires_at, o.give_up_at,
+SELECT (SELECT count(*) FROM parked), o.id, o.bot, o.recipient, o.urgent, o.body, o.sealed, o.attempts, o.doubts, o.plain, o.expires_at, o.give_up_at,
     (SELECT coalesce(s.language, a.language) FROM public.account a LEFT JOIN public.account s ON s.id = a.merged_into WHERE a.id = o.account_id),
     (SELECT i.language_hint FROM public.identity i WHERE i.platform = o.platform AND i.platform_id = o.recipient),
     (SELECT r.channel_id FROM public.identity i JOIN public.identity_reach r ON r.identity_id = i.id
-     WHERE i.platform = o.platform AND i.platform_id = o.recipient AND r.bot = o.bot);
+     WHERE i.platform = o.platform AND i.platform_id = o.recipient AND r.bot = o.bot)
+FROM (SELECT 1) AS one LEFT JOIN claimed o ON true;
+
+-- The next of each recipient ($2 bots, $3 recipients) whose row is done comes into sight again.
+-- name: outbox_ahead
+UPDATE public.outbox SET behind = false
+WHERE id IN (
+    SELECT (SELECT o.id FROM public.outbox o
+            WHERE o.platform = $1::public.platform AND o.bot = r.bot AND o.recipient = r.recipient AND o.behind
+              AND o.status IN ('pending', 'processing', 'uncertain')
+            ORDER BY o.platform, o.bot, o.recipient, o.id LIMIT 1)
+    FROM (SELECT DISTINCT u.bot, u.recipient FROM unnest($2::text[], $3::bigint[]) AS u(bot, recipient)) AS r);
+
+-- The same for every recipient, after rows were done by another hand (expiry, patience, the operator): who still waits is set behind again.
+-- name: outbox_ahead_all
+UPDATE public.outbox SET behind = false
+WHERE id IN (SELECT DISTINCT ON (o.platform, o.bot, o.recipient) o.id FROM public.outbox o
+             WHERE o.behind AND o.status IN ('pending', 'processing', 'uncertain')
+             ORDER BY o.platform, o.bot, o.recipient, o.id);
 
 -- Outcomes, one element per row. Delivered is delivered whoever says so; anything else only by the owner of the lease ($12 owner, $13 real
 -- time), since a row of a lost lease is in other hands.
@@ -114,7 +140,7 @@ WHERE o.id = s.id
 
 -- A group that became another: what waits for it follows.
 -- name: outbox_move
-UPDATE public.outbox SET recipient = $4
+UPDATE public.outbox SET recipient = $4, behind = false
 WHERE platform = $1::public.platform AND bot = $2 AND recipient = $3 AND status IN ('pending', 'uncertain');
 
 -- name: reach_set
