@@ -6,6 +6,8 @@
 #undef json_null
 #undef json_array_size
 
+#include <setjmp.h>
+
 #include <jansson.h>
 
 /* jansson's are macros over json_t; ours are functions. */
@@ -22,9 +24,20 @@
  */
 static _Thread_local struct arena *bound;
 
+/*
+ * Where allocate() leaves to when the arena refuses while jansson reads; NULL else. jansson 2.14 does not look whether its token
+ * buffer could grow and then stops the whole process by an assertion (load.c, lex_unget_unsave): a body that fills the arena and
+ * ends in a long word would do it. Jumping out is safe, since all that jansson holds is in the arena.
+ */
+static _Thread_local jmp_buf *way_out;
+
 static void *allocate(size_t size)
 {
-	return bound == NULL ? NULL : arena_alloc(bound, size);
+	void *memory = bound == NULL ? NULL : arena_alloc(bound, size);
+	if (memory == NULL && way_out != NULL) {
+		longjmp(*way_out, 1);
+	}
+	return memory;
 }
 
 static void keep(void *memory)
@@ -92,6 +105,20 @@ static bool depth_ok(struct str text)
 	return true;
 }
 
+/* NULL when the text is wrong or the bound arena refused. */
+static json_t *load(struct str text)
+{
+	jmp_buf here;
+	if (setjmp(here) != 0) {
+		way_out = NULL;
+		return NULL;
+	}
+	way_out = &here;
+	json_t *value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+	way_out = NULL;
+	return value;
+}
+
 enum status json_read(struct arena *arena, struct str text, const struct json **ret_value)
 {
 	if (arena_failed(arena)) {
@@ -102,9 +129,8 @@ enum status json_read(struct arena *arena, struct str text, const struct json **
 	}
 	struct arena *before = bound;
 	bound = arena;
-	json_t *value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *value = load(text);
 	bound = before;
-	/* jansson says "out of memory" in one place and something else in another; the arena knows. */
 	if (arena_failed(arena)) {
 		return TOO_LARGE;
 	}
