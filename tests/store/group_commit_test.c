@@ -58,11 +58,14 @@ static int64_t in_ms(int64_t ms)
 
 static enum status append(struct group_commit *group, const char *key, const char *number, const char *note, int64_t deadline)
 {
-	/* The strings die with this frame: the group has its own copy by then. */
-	char key_copy[64];
-	snprintf(key_copy, sizeof(key_copy), "%s", key);
+	/* What the row was made of is gone when the call returns, like an arena that is reset: the group has its own copy by then. */
+	char *key_copy = strdup(key);
+	assert_non_null(key_copy);
 	struct group_commit_row row = {.columns = {str_from_z(key_copy), str_from_z(number), str_from_z(note)}};
-	return group_commit_append(group, &row, deadline);
+	enum status status = group_commit_append(group, &row, deadline);
+	memset(key_copy, '!', strlen(key_copy));
+	free(key_copy);
+	return status;
 }
 
 static void a_row_is_there_when_the_call_returns(void **state)
@@ -222,6 +225,8 @@ static void a_caller_leaves_at_its_deadline(void **state)
 	/* The lock timeout is nobody's fault: unknown to the leader's batch; the next one found the lock free. */
 	assert_int_equal(leader.results[UNAVAILABLE], 1);
 	assert_int_equal(patient.results[OK], 1);
+	/* Who left had joined the batch of who stayed: its row was copied, and is there as it was. */
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.appended WHERE key = 'good:2:0'"), 1);
 	assert_int_equal(append(fixture->group, "after", "1", NULL, in_ms(2000)), OK);
 }
 
