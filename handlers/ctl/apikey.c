@@ -142,7 +142,7 @@ static enum status store_key(struct ctl *ctl, const struct apikey *key, struct s
 
 enum ctl_exit run_apikey_new(struct ctl *ctl)
 {
-	struct apikey key;
+	struct apikey key = {0};
 	unsigned char random[KEY_BYTES];
 	enum ctl_exit taken = take_key(ctl, &key);
 	if (taken != CTL_DONE) {

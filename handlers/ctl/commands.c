@@ -150,7 +150,8 @@ static bool sync_scope(struct sync *sync, int64_t guild, bool dry)
 		return false;
 	}
 	bool done = answer.status == 200;
-	struct str said = guild == 0 ? STR("registered; Discord may take up to an hour to show them everywhere") : STR("registered; shown at once");
+	struct str said = guild == 0 ? STR("registered; Discord may take up to an hour to show them everywhere")
+	                             : STR("registered; shown at once");
 	report(sync, where, done, done ? said : answer.words);
 	return true;
 }

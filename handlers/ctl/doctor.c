@@ -34,7 +34,10 @@ struct doctor {
 static void tell(struct doctor *doctor, struct str check, enum verdict verdict, struct str words)
 {
 	static const struct str names[VERDICT_COUNT] = {
-		[VERDICT_UNSET] = STR_INIT("?"), [VERDICT_OK] = STR_INIT("ok"), [VERDICT_WARNING] = STR_INIT("warning"), [VERDICT_WRONG] = STR_INIT("wrong"),
+		[VERDICT_UNSET] = STR_INIT("?"),
+		[VERDICT_OK] = STR_INIT("ok"),
+		[VERDICT_WARNING] = STR_INIT("warning"),
+		[VERDICT_WRONG] = STR_INIT("wrong"),
 	};
 	struct json *line = json_set_str(json_object(), "check", check);
 	line = json_set_str(line, "verdict", names[verdict]);
@@ -57,10 +60,13 @@ static void check_database(struct doctor *doctor)
 	struct pg_params none = pg_params(ctl->ctx.arena);
 	if (pg_take(ctl->app->pg, soon(), &conn) != OK) {
 		struct str why = pg_pool_error(ctl->app->pg, ctl->ctx.arena);
-		tell(doctor, STR("database"), VERDICT_WRONG, str_printf(ctl->ctx.arena, "could not connect (" STR_FMT "): start PostgreSQL and look at DATABASE_URL", STR_ARG(why)));
+		tell(doctor, STR("database"), VERDICT_WRONG,
+		     str_printf(ctl->ctx.arena, "could not connect (" STR_FMT "): start PostgreSQL and look at DATABASE_URL",
+		                STR_ARG(why)));
 		return;
 	}
-	enum status status = pg_query(conn, ctl->ctx.arena, "SELECT pg_catalog.clock_timestamp(), pg_catalog.current_setting('server_version')", &none, &rows);
+	enum status status = pg_query(conn, ctl->ctx.arena,
+	                              "SELECT pg_catalog.clock_timestamp(), pg_catalog.current_setting('server_version')", &none, &rows);
 	int64_t skew = status == OK ? pg_time(rows, 0, 0) - clock_wall_us() : 0;
 	struct str version = status == OK ? pg_str(rows, 0, 1) : STR_ABSENT;
 	pg_give(conn);
@@ -71,7 +77,9 @@ static void check_database(struct doctor *doctor)
 	tell(doctor, STR("database"), VERDICT_OK, str_printf(ctl->ctx.arena, "PostgreSQL " STR_FMT, STR_ARG(version)));
 	bool apart = skew > CLOCK_SKEW_MAX_US || skew < -CLOCK_SKEW_MAX_US;
 	tell(doctor, STR("clock"), apart ? VERDICT_WRONG : VERDICT_OK,
-	     apart ? str_printf(ctl->ctx.arena, "the database's clock is %lld s apart from this host's: run chrony or systemd-timesyncd on both", (long long)(skew / SECOND_US))
+	     apart ? str_printf(ctl->ctx.arena,
+	                        "the database's clock is %lld s apart from this host's: run chrony or systemd-timesyncd on both",
+	                        (long long)(skew / SECOND_US))
 	           : STR("within 5 s of the database's"));
 }
 
@@ -113,7 +121,8 @@ static void check_redis(struct doctor *doctor)
 	bool ready = cache_open(url, 1, &cache) == OK && cache_ready(cache, soon()) == OK;
 	cache_close(cache);
 	tell(doctor, STR("redis"), ready ? VERDICT_OK : VERDICT_WRONG,
-	     ready ? STR("answers") : STR("does not answer: start it and look at REDIS_URL; until then codes are neither issued nor redeemed"));
+	     ready ? STR("answers")
+	           : STR("does not answer: start it and look at REDIS_URL; until then codes are neither issued nor redeemed"));
 }
 
 /* ---- platforms --------------------------------------------------------------------------------------------------------------- */
@@ -127,9 +136,12 @@ static void check_token(struct doctor *doctor, const struct config_bot *bot)
 	if (!answer.answered) {
 		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "getMe: " STR_FMT, STR_ARG(answer.words)));
 	} else if (json_get_str(json_get(answer.body, "result"), "username", &username) != OK) {
-		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "getMe refuses the token (" STR_FMT "): take it from @BotFather again", STR_ARG(answer.words)));
+		tell(doctor, check, VERDICT_WRONG,
+		     str_printf(arena, "getMe refuses the token (" STR_FMT "): take it from @BotFather again", STR_ARG(answer.words)));
 	} else if (!str_empty(bot->username) && !str_eq_nocase(username, bot->username)) {
-		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "the token is @" STR_FMT "'s, but the settings say @" STR_FMT, STR_ARG(username), STR_ARG(bot->username)));
+		tell(doctor, check, VERDICT_WRONG,
+		     str_printf(arena, "the token is @" STR_FMT "'s, but the settings say @" STR_FMT, STR_ARG(username),
+		                STR_ARG(bot->username)));
 	} else {
 		tell(doctor, check, VERDICT_OK, str_printf(arena, "accepted by getMe: @" STR_FMT, STR_ARG(username)));
 	}
@@ -139,7 +151,8 @@ static void check_webhook(struct doctor *doctor, const struct config_bot *bot)
 {
 	struct arena *arena = doctor->ctl->ctx.arena;
 	struct str check = str_printf(arena, "telegram " STR_FMT " webhook", STR_ARG(bot->name));
-	struct str wanted = str_printf(arena, STR_FMT "/telegram/" STR_FMT, STR_ARG(doctor->ctl->app->config->base_url), STR_ARG(bot->name));
+	struct str wanted =
+		str_printf(arena, STR_FMT "/telegram/" STR_FMT, STR_ARG(doctor->ctl->app->config->base_url), STR_ARG(bot->name));
 	struct ctl_answer answer = ctl_telegram(doctor->ctl, bot->name, "getWebhookInfo", STR_ABSENT);
 	const struct json *info = json_get(answer.body, "result");
 	struct str url;
@@ -147,8 +160,9 @@ static void check_webhook(struct doctor *doctor, const struct config_bot *bot)
 	if (json_get_str(info, "url", &url) != OK) {
 		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "getWebhookInfo: " STR_FMT, STR_ARG(answer.words)));
 	} else if (!str_eq(url, wanted)) {
-		tell(doctor, check, VERDICT_WRONG, str_printf(arena, "is %s, not " STR_FMT ": run trivet webhook set " STR_FMT, url.len == 0 ? "not set" : "another address",
-		                                              STR_ARG(wanted), STR_ARG(bot->name)));
+		tell(doctor, check, VERDICT_WRONG,
+		     str_printf(arena, "is %s, not " STR_FMT ": run trivet webhook set " STR_FMT,
+		                url.len == 0 ? "not set" : "another address", STR_ARG(wanted), STR_ARG(bot->name)));
 	} else if (json_get_str(info, "last_error_message", &error) == OK && error.len > 0) {
 		tell(doctor, check, VERDICT_WARNING, str_printf(arena, "is set; its last error was: " STR_FMT, STR_ARG(error)));
 	} else {
@@ -162,11 +176,13 @@ static void check_discord_commands(struct doctor *doctor)
 	struct arena *arena = doctor->ctl->ctx.arena;
 	long long application = (long long)config->discord_application_id;
 	struct str path = config->discord_guild_id == 0 ? str_printf(arena, "/applications/%lld/commands", application)
-	                                                : str_printf(arena, "/applications/%lld/guilds/%lld/commands", application, (long long)config->discord_guild_id);
+	                                                : str_printf(arena, "/applications/%lld/guilds/%lld/commands", application,
+	                                                             (long long)config->discord_guild_id);
 	struct ctl_answer answer = ctl_discord(doctor->ctl, "GET", path, STR_ABSENT);
 	if (answer.status == HTTP_FORBIDDEN) {
 		tell(doctor, STR("discord commands"), VERDICT_WRONG,
-		     STR("Missing Access (403, 50001): the application is not in the server DISCORD_GUILD_ID, or was added without the scope applications.commands: invite it again with that scope"));
+		     STR("Missing Access (403, 50001): the application is not in the server DISCORD_GUILD_ID, or was added without the "
+		         "scope applications.commands: invite it again with that scope"));
 	} else if (answer.status != HTTP_OK) {
 		tell(doctor, STR("discord commands"), VERDICT_WRONG, answer.words);
 	} else if (json_array_size(answer.body) == 0) {
@@ -181,12 +197,15 @@ static void check_discord(struct doctor *doctor)
 	const struct config *config = doctor->ctl->app->config;
 	static const unsigned char none[sizeof config->discord_public_key] = {0};
 	bool key = crypto_ed25519_key_ok(config->discord_public_key);
-	if (memcmp(config->discord_public_key, none, sizeof none) == 0 && config->discord_application_id == 0 && str_empty(config->discord_bot_token.bytes)) {
-		tell(doctor, STR("discord"), VERDICT_WARNING, STR("DISCORD_APPLICATION_ID is not set: no Discord application is configured"));
+	if (memcmp(config->discord_public_key, none, sizeof none) == 0 && config->discord_application_id == 0 &&
+	    str_empty(config->discord_bot_token.bytes)) {
+		tell(doctor, STR("discord"), VERDICT_WARNING,
+		     STR("DISCORD_APPLICATION_ID is not set: no Discord application is configured"));
 		return;
 	}
 	tell(doctor, STR("discord key"), key ? VERDICT_OK : VERDICT_WRONG,
-	     key ? STR("well formed") : STR("DISCORD_PUBLIC_KEY is missing or no public key: copy it from the application's page, General Information"));
+	     key ? STR("well formed")
+	         : STR("DISCORD_PUBLIC_KEY is missing or no public key: copy it from the application's page, General Information"));
 	if (str_empty(config->discord_bot_token.bytes)) {
 		tell(doctor, STR("discord token"), VERDICT_WRONG, STR("DISCORD_BOT_TOKEN is not set: nobody on Discord can be written to"));
 		return;
@@ -212,7 +231,8 @@ static void check_addresses(struct doctor *doctor)
 	tell(doctor, STR("WEBAPP_URL"), good ? VERDICT_OK : VERDICT_WRONG,
 	     good ? STR("well formed") : STR("must begin with https://: Telegram opens web apps over nothing else"));
 	good = str_starts(config->base_url, STR("https://")) || (loopback && str_starts(config->base_url, STR("http://")));
-	tell(doctor, STR("BASE_URL"), good ? VERDICT_OK : VERDICT_WRONG, good ? STR("well formed") : STR("must begin with https://: the platforms send to nothing else"));
+	tell(doctor, STR("BASE_URL"), good ? VERDICT_OK : VERDICT_WRONG,
+	     good ? STR("well formed") : STR("must begin with https://: the platforms send to nothing else"));
 }
 
 static bool connects(struct str path)
@@ -232,15 +252,19 @@ static bool connects(struct str path)
 
 static void check_sockets(struct doctor *doctor)
 {
-	static const struct str programs[] = {STR_INIT("trivet-telegram"), STR_INIT("trivet-discord"), STR_INIT("trivet-site"), STR_INIT("trivet-api")};
+	static const struct str programs[] = {STR_INIT("trivet-telegram"), STR_INIT("trivet-discord"), STR_INIT("trivet-site"),
+	                                      STR_INIT("trivet-api")};
 	const struct config *config = doctor->ctl->app->config;
 	struct arena *arena = doctor->ctl->ctx.arena;
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
-		struct str path = config->development ? str_printf(arena, STR_FMT "/sock/" STR_FMT ".sock", STR_ARG(config->run_dir), STR_ARG(programs[i]))
+		struct str path = config->development ? str_printf(arena, STR_FMT "/sock/" STR_FMT ".sock", STR_ARG(config->run_dir),
+		                                                   STR_ARG(programs[i]))
 		                                      : str_printf(arena, "/run/trivet/" STR_FMT ".sock", STR_ARG(programs[i]));
 		bool ok = connects(path);
 		tell(doctor, str_printf(arena, "socket " STR_FMT, STR_ARG(programs[i])), ok ? VERDICT_OK : VERDICT_WRONG,
-		     ok ? STR("accepts") : str_printf(arena, "nobody listens at " STR_FMT ": systemctl start " STR_FMT ".socket", STR_ARG(path), STR_ARG(programs[i])));
+		     ok ? STR("accepts")
+		        : str_printf(arena, "nobody listens at " STR_FMT ": systemctl start " STR_FMT ".socket", STR_ARG(path),
+		                     STR_ARG(programs[i])));
 	}
 }
 

@@ -91,7 +91,7 @@ enum ctl_exit ctl_list(struct ctl *ctl, const char *const *columns, const struct
 	}
 	size_t widths[COLUMNS_MAX];
 	size_t count = 0;
-	for (; columns[count] != NULL && count < COLUMNS_MAX; count++) {
+	for (; count < COLUMNS_MAX && columns[count] != NULL; count++) {
 		widths[count] = width_of(ctl, columns[count], array);
 	}
 	for (size_t c = 0; c < count; c++) {

@@ -71,7 +71,7 @@ enum ctl_exit ctl_report(struct ctl *ctl, enum sql statement, const struct pg_pa
 	if (status != OK) {
 		return ctl_status(ctl, "the report", status);
 	}
-	for (size_t i = 0; columns[i].name != NULL && i < COLUMNS_MAX; i++) {
+	for (size_t i = 0; i < COLUMNS_MAX && columns[i].name != NULL; i++) {
 		names[i] = columns[i].name;
 	}
 	return ctl_list(ctl, names, ctl_rows(ctl, rows, columns));

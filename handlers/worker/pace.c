@@ -38,6 +38,7 @@ struct pace {
 struct pace *pace_new(const struct pace_rules *rules)
 {
 	assert(rules->all_count >= 1 && rules->all_count <= PACE_ALL_MAX);
+	assert(rules->urgent_count >= 0 && rules->urgent_count < rules->all_count);
 	assert(rules->group_count >= 0 && rules->group_count <= PACE_GROUP_MAX);
 	struct pace *pace = calloc(1, sizeof *pace);
 	if (pace == NULL) {
@@ -55,7 +56,7 @@ void pace_free(struct pace *pace)
 	free(pace);
 }
 
-size_t pace_room(const struct pace *pace, int64_t now)
+size_t pace_room(const struct pace *pace, int64_t now, bool urgent)
 {
 	if (now < pace->hold_until) {
 		return 0;
@@ -67,7 +68,8 @@ size_t pace_room(const struct pace *pace, int64_t now)
 	if (pace->silent >= SILENT_AFTER) {
 		return pace->flying == 0 && room > 0 ? 1 : 0;
 	}
-	return room;
+	size_t kept = urgent ? 0 : (size_t)pace->rules.urgent_count;
+	return room > kept ? room - kept : 0;
 }
 
 /* Index of a chat, or PACE_CHATS_MAX. */

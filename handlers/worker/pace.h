@@ -22,6 +22,7 @@
 struct pace_rules {
 	int64_t all_count; /* calls in any all_window_us, at most PACE_ALL_MAX */
 	int64_t all_window_us;
+	int64_t urgent_count;  /* of all_count, kept free for urgent calls: one that comes in the middle of a backlog leaves at once */
 	int64_t chat_every_us; /* one call each, in the long run; 0: no such rule */
 	int64_t chat_burst;    /* so many at once */
 	int64_t group_count;   /* in any group_window_us, at most PACE_GROUP_MAX; recipients below zero are groups */
@@ -34,8 +35,8 @@ struct pace;
 struct pace *pace_new(const struct pace_rules *rules);
 void pace_free(struct pace *pace);
 
-/* pace_room - how many calls may start now, over all. */
-size_t pace_room(const struct pace *pace, int64_t now);
+/* pace_room - how many calls may start now, over all; when they are urgent, or when they are not. */
+size_t pace_room(const struct pace *pace, int64_t now, bool urgent);
 
 /* pace_wait - how long `recipient` must wait; 0: he may be written to now. */
 int64_t pace_wait(const struct pace *pace, int64_t recipient, int64_t now);

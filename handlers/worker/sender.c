@@ -80,12 +80,13 @@ struct sender {
 static const struct pace_rules telegram_rules = {
 	.all_count = 30,
 	.all_window_us = SECOND_US,
+	.urgent_count = 2,
 	.chat_every_us = SECOND_US,
 	.chat_burst = 3,
 	.group_count = 20,
 	.group_window_us = MINUTE_US,
 };
-static const struct pace_rules discord_rules = {.all_count = 50, .all_window_us = SECOND_US};
+static const struct pace_rules discord_rules = {.all_count = 50, .all_window_us = SECOND_US, .urgent_count = 2};
 
 static struct delivery_owner owner_of(const struct sender *sender)
 {
@@ -144,6 +145,7 @@ static void task_free(struct task *task)
 static void task_done(struct task *task, struct outbox_outcome outcome)
 {
 	task->outcome = outcome;
+	task->outcome.bot = task->bot->name;
 	task->outcome.error = str_dup(task->arena, utf_clip_points(outcome.error, ERROR_POINTS_MAX));
 	task->state = TASK_DONE;
 	metric_add(outcome.status == OUTBOX_SENT ? METRIC_OUTBOX_SENT
@@ -294,22 +296,29 @@ static void task_take(struct task *task, struct ctx *ctx, const struct outbox_ro
 	}
 }
 
+/* Of a bot's room: what its claimed rows do not take already, and no more than its share of the tasks. */
+static size_t room_left(const struct sender *sender, const struct bot *bot, bool urgent, size_t share, int64_t mono)
+{
+	size_t room = pace_room(bot->pace, mono, urgent);
+	size_t waiting = 0;
+	for (size_t i = 0; i < TASKS_MAX; i++) {
+		waiting += sender->tasks[i].state == TASK_WAITING && sender->tasks[i].bot == bot ? 1 : 0;
+	}
+	room = room > waiting ? room - waiting : 0;
+	return room < share ? room : share;
+}
+
 /* Room per bot, shared fairly when there are fewer tasks than wishes. Returns whether any may be claimed. */
 static bool make_wish(struct sender *sender, struct outbox_wish *wish, int64_t mono)
 {
 	size_t tasks = count_tasks(sender, TASK_FREE);
 	for (size_t i = 0; i < sender->bot_count; i++) {
 		struct bot *bot = &sender->bots[i];
-		size_t waiting = 0;
-		for (size_t t = 0; t < TASKS_MAX; t++) {
-			waiting += sender->tasks[t].state == TASK_WAITING && sender->tasks[t].bot == bot ? 1 : 0;
-		}
-		size_t room = bot->held && !bot->recover ? pace_room(bot->pace, mono) : 0;
 		size_t share = (tasks + sender->bot_count - 1 - i) / (sender->bot_count - i);
-		room = room > waiting ? room - waiting : 0;
-		room = room < share ? room : share;
+		size_t room = bot->held && !bot->recover ? room_left(sender, bot, true, share, mono) : 0;
 		if (room > 0) {
 			wish->bots[wish->bot_count] = bot->name;
+			wish->ordinary_rooms[wish->bot_count] = (int64_t)room_left(sender, bot, false, share, mono);
 			wish->rooms[wish->bot_count++] = (int64_t)room;
 			tasks -= room;
 		}
@@ -343,13 +352,14 @@ static void claim(struct sender *sender)
 	struct outbox_wish wish = {0};
 	struct outbox_row *rows = NULL;
 	size_t count = 0;
+	bool more = false;
 	sender->poll_at = mono + POLL_US;
 	if (!make_wish(sender, &wish, mono)) {
 		return;
 	}
 	struct ctx ctx = turn_ctx(sender);
 	struct delivery_owner owner = owner_of(sender);
-	enum status status = add_held(sender, ctx.arena, &wish, mono) ? delivery_claim(&ctx, &owner, &wish, &rows, &count) : TOO_LARGE;
+	enum status status = add_held(sender, ctx.arena, &wish, mono) ? delivery_claim(&ctx, &owner, &wish, &rows, &count, &more) : TOO_LARGE;
 	if (!worked(sender, "claiming messages", status)) {
 		for (size_t i = 0; i < sender->bot_count; i++) {
 			sender->bots[i].recover = sender->bots[i].held;
@@ -364,12 +374,12 @@ static void claim(struct sender *sender)
 		assert(task->bot != NULL);
 		task_take(task, &ctx, &rows[i]);
 	}
-	if (count > 0) {
+	if (count > 0 || more) {
 		sender->poll_at = mono + POLL_BUSY_US;
 	}
-	/* A slow look-out (a large backlog that waits) shall not keep the database busy all the time. */
+	/* A slow look-out shall not keep the database busy all the time. */
 	int64_t took = clock_monotonic_us() - mono;
-	sender->poll_at = sender->poll_at > mono + 3 * took ? sender->poll_at : mono + 3 * took;
+	sender->poll_at = sender->poll_at > mono + 2 * took ? sender->poll_at : mono + 2 * took;
 }
 
 /* A claimed row goes back unsent, with what is known by now about how to send it. */
@@ -389,7 +399,7 @@ static void start_calls(struct sender *sender)
 			if (task->state != TASK_WAITING || task->row.urgent != (urgent == 1)) {
 				continue;
 			}
-			if (pace_room(task->bot->pace, mono) > 0 && pace_wait(task->bot->pace, task->row.recipient, mono) == 0) {
+			if (pace_room(task->bot->pace, mono, task->row.urgent) > 0 && pace_wait(task->bot->pace, task->row.recipient, mono) == 0) {
 				task_call(task);
 			} else if (mono - task->claimed_at > WAITING_MAX_US) {
 				give_back(task, STR("waiting"));

@@ -72,25 +72,27 @@ struct claim_call {
 	const struct outbox_wish *wish;
 	struct outbox_row *rows;
 	size_t count;
+	int64_t parked;
 };
 
 static enum status claim_step(struct tx *tx, void *arg)
 {
 	struct claim_call *call = arg;
-	return outbox_claim(tx, call->wish, &call->rows, &call->count);
+	return outbox_claim(tx, call->wish, &call->rows, &call->count, &call->parked);
 }
 
 enum status delivery_claim(struct ctx *ctx, const struct delivery_owner *owner, struct outbox_wish *wish, struct outbox_row **ret_rows,
-                           size_t *ret_count)
+                           size_t *ret_count, bool *ret_more)
 {
 	wish->platform = owner->platform;
 	wish->owner = owner->uuid;
 	wish->wall_now = owner->wall_now;
-	struct claim_call call = {wish, NULL, 0};
+	struct claim_call call = {wish, NULL, 0, 0};
 	enum status status = tx_run(ctx, claim_step, &call);
 	if (status == OK) {
 		*ret_rows = call.rows;
 		*ret_count = call.count;
+		*ret_more = call.parked > 0;
 	}
 	return status;
 }
@@ -117,6 +119,21 @@ static enum status learn(struct tx *tx, enum platform platform, const struct del
 	return status;
 }
 
+/* After a row is done, and after a chat has moved, the next of its recipient comes into sight. */
+static enum status bring_ahead(struct tx *tx, const struct settle_call *call)
+{
+	struct str *bots = arena_array(tx->ctx->arena, call->count, sizeof *bots);
+	int64_t *recipients = arena_array(tx->ctx->arena, call->count, sizeof *recipients);
+	if (bots == NULL || recipients == NULL) {
+		return TOO_LARGE;
+	}
+	for (size_t i = 0; i < call->count; i++) {
+		bots[i] = call->outcomes[i].bot;
+		recipients[i] = call->outcomes[i].recipient;
+	}
+	return outbox_ahead(tx, call->owner->platform, bots, recipients, call->count);
+}
+
 static enum status settle_step(struct tx *tx, void *arg)
 {
 	struct settle_call *call = arg;
@@ -124,7 +141,7 @@ static enum status settle_step(struct tx *tx, void *arg)
 	for (size_t i = 0; i < call->lesson_count && status == OK; i++) {
 		status = learn(tx, call->owner->platform, &call->lessons[i]);
 	}
-	return status;
+	return status == OK ? bring_ahead(tx, call) : status;
 }
 
 enum status delivery_settle(struct ctx *ctx, const struct delivery_owner *owner, const struct outbox_outcome *outcomes, size_t count,
@@ -136,15 +153,20 @@ enum status delivery_settle(struct ctx *ctx, const struct delivery_owner *owner,
 
 static enum status expire_step(struct tx *tx, void *arg)
 {
+	int64_t expired = 0;
 	(void)arg;
-	return outbox_expire(tx);
+	enum status status = outbox_expire(tx, &expired);
+	return status == OK && expired > 0 ? outbox_ahead_all(tx) : status;
 }
 
 static enum status deep_step(struct tx *tx, void *arg)
 {
-	enum status status = outbox_expire(tx);
+	enum status status = expire_step(tx, NULL);
 	if (status == OK) {
 		status = outbox_give_up(tx);
+	}
+	if (status == OK) {
+		status = outbox_ahead_all(tx);
 	}
 	return status == OK ? outbox_waiting(tx, arg) : status;
 }

@@ -37,9 +37,13 @@ MUST_CHECK enum status delivery_release(struct ctx *ctx, const struct delivery_o
 MUST_CHECK enum status delivery_recover(struct ctx *ctx, const struct delivery_owner *owner, struct str bot, enum outbox_status as,
                                         const int64_t *ours, size_t count, int64_t *ret_count);
 
-/* delivery_claim - rows to be sent now, marked and committed; they live in ctx->arena. The wish's owner, platform and time are set here. */
+/*
+ * delivery_claim - rows to be sent now, marked and committed; they live in ctx->arena. The wish's owner, platform and time are set here.
+ *
+ * ret_more   there may be more at once: rows were set behind others of their recipients, and what is due after them was not seen yet
+ */
 MUST_CHECK enum status delivery_claim(struct ctx *ctx, const struct delivery_owner *owner, struct outbox_wish *wish,
-                                      struct outbox_row **ret_rows, size_t *ret_count);
+                                      struct outbox_row **ret_rows, size_t *ret_count, bool *ret_more);
 
 /* What a call taught beside the row's own outcome. */
 struct delivery_lesson {

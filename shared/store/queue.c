@@ -158,7 +158,8 @@ static struct outbox_row read_row(struct arena *arena, const struct pg_rows *row
 	};
 }
 
-enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct outbox_row **ret_rows, size_t *ret_count, int64_t *ret_parked)
+enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct outbox_row **ret_rows, size_t *ret_count,
+                         int64_t *ret_parked)
 {
 	struct pg_rows *rows;
 	struct pg_params params = tx_params(tx);

@@ -92,10 +92,12 @@ struct claimed {
 static struct claimed claim_with(struct fixture *f, const struct delivery_owner *owner, struct outbox_wish wish)
 {
 	struct claimed claimed = {0};
+	bool more = false;
 	wish.bots[0] = STR("main");
 	wish.bot_count = 1;
 	wish.rooms[0] = wish.rooms[0] == 0 ? 100 : wish.rooms[0];
-	assert_int_equal(delivery_claim(&f->ctx, owner, &wish, &claimed.rows, &claimed.count), OK);
+	wish.ordinary_rooms[0] = wish.ordinary_rooms[0] == 0 ? wish.rooms[0] : wish.ordinary_rooms[0];
+	assert_int_equal(delivery_claim(&f->ctx, owner, &wish, &claimed.rows, &claimed.count, &more), OK);
 	return claimed;
 }
 
@@ -106,7 +108,7 @@ static struct claimed claim(struct fixture *f)
 
 static struct outbox_outcome outcome_of(const struct outbox_row *row, enum outbox_status status)
 {
-	return (struct outbox_outcome){.id = row->id, .status = status, .recipient = row->recipient};
+	return (struct outbox_outcome){.id = row->id, .bot = row->bot, .status = status, .recipient = row->recipient};
 }
 
 static void settle(struct fixture *f, const struct delivery_owner *owner, struct outbox_outcome outcome)
@@ -144,7 +146,8 @@ static void a_notice_becomes_a_row_with_patience_and_sealed_secrets(void **state
 	(void)reply_secret(reply, STR("ABC234"));
 	assert_int_equal(add(f, (struct notice){.recipient = 5, .reply = reply, .expires_at = NOW + 180 * SECOND_US, .topic = STR("code")}), OK);
 	assert_int_equal(add(f, (struct notice){.recipient = 5, .topic = STR("ticket")}), OK);
-	assert_string_equal(testdb_text("SELECT string_agg(topic || ' ' || extract(epoch FROM give_up_at - created_at)::bigint, ',' ORDER BY id) FROM public.outbox"),
+	assert_string_equal(testdb_text("SELECT string_agg(topic || ' ' || extract(epoch FROM give_up_at - created_at)::bigint, ',' ORDER BY id)"
+	                                " FROM public.outbox"),
 	                    "code 86400,ticket 259200");
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox WHERE sealed IS NOT NULL"), 1);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox WHERE position('ABC234'::bytea IN body) > 0"
@@ -208,7 +211,8 @@ static void a_person_is_written_to_where_he_may_be(void **state)
 {
 	struct fixture *f = *state;
 	int64_t account = person("telegram", 5, "main", "true", "ru");
-	testdb_exec("INSERT INTO public.identity_reach (identity_id, bot, can_message, changed_at) SELECT id, 'quiz', true, now() + interval '1 hour' FROM public.identity");
+	testdb_exec("INSERT INTO public.identity_reach (identity_id, bot, can_message, changed_at)"
+	            " SELECT id, 'quiz', true, now() + interval '1 hour' FROM public.identity");
 	assert_string_equal(told(f, account, PLATFORM_TELEGRAM, STR("main")), "telegram main 5");
 	assert_string_equal(told(f, account, PLATFORM_TELEGRAM, STR("quiz")), "telegram quiz 5");
 	assert_string_equal(told(f, account, PLATFORM_DISCORD, STR("discord")), "telegram quiz 5");
@@ -392,6 +396,66 @@ static void no_more_are_claimed_than_there_is_room(void **state)
 	assert_int_equal(claim_with(f, &f->me, (struct outbox_wish){.may_open = true, .rooms = {4}}).count, 4);
 }
 
+static void room_kept_for_urgent_rows_is_theirs_alone(void **state)
+{
+	struct fixture *f = *state;
+	assert_true(take_lease(f, &f->me));
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(add(f, (struct notice){.recipient = 10 + i}), OK);
+	}
+	assert_int_equal(claim_with(f, &f->me, (struct outbox_wish){.may_open = true, .rooms = {4}, .ordinary_rooms = {2}}).count, 2);
+	assert_int_equal(add(f, (struct notice){.recipient = 20, .urgent = true}), OK);
+	assert_int_equal(add(f, (struct notice){.recipient = 21, .urgent = true}), OK);
+	struct claimed claimed = claim_with(f, &f->me, (struct outbox_wish){.may_open = true, .rooms = {4}, .ordinary_rooms = {1}});
+	assert_int_equal(claimed.count, 2);
+	assert_true(claimed.rows[0].urgent && claimed.rows[1].urgent);
+}
+
+/* A chat with a long backlog once cost every other chat seconds: its rows were looked at again and again. */
+static void a_long_backlog_of_one_chat_hides_no_other(void **state)
+{
+	struct fixture *f = *state;
+	bool more = false;
+	struct claimed claimed;
+	struct outbox_wish wish = {.may_open = true, .bots = {STR("main")}, .bot_count = 1, .rooms = {100}, .ordinary_rooms = {100}};
+	assert_true(take_lease(f, &f->me));
+	assert_int_equal(add(f, (struct notice){.recipient = 5}), OK);
+	testdb_exec("INSERT INTO public.outbox (platform, bot, recipient, topic, body, created_at, due_at, give_up_at)"
+	            " SELECT o.platform, o.bot, o.recipient, o.topic, o.body, o.created_at, o.due_at, o.give_up_at"
+	            " FROM public.outbox o, generate_series(1, 2500)");
+	assert_int_equal(add(f, (struct notice){.recipient = 6}), OK);
+	assert_int_equal(delivery_claim(&f->ctx, &f->me, &wish, &claimed.rows, &claimed.count, &more), OK);
+	assert_int_equal(claimed.count, 1);
+	assert_true(more);
+	int64_t first = claimed.rows[0].id;
+	claimed.count = 0;
+	for (int turn = 0; turn < 3 && claimed.count == 0; turn++) {
+		assert_int_equal(delivery_claim(&f->ctx, &f->me, &wish, &claimed.rows, &claimed.count, &more), OK);
+	}
+	assert_int_equal(claimed.count, 1);
+	assert_int_equal(claimed.rows[0].recipient, 6);
+	assert_int_equal(claim(f).count, 0);
+	settle(f, &f->me, (struct outbox_outcome){.id = first, .bot = STR("main"), .status = OUTBOX_SENT, .recipient = 5});
+	claimed = claim(f);
+	assert_int_equal(claimed.count, 1); /* the next of the long ones came into sight, and only it */
+	assert_true(claimed.rows[0].recipient == 5 && claimed.rows[0].id > first);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox WHERE behind"), 2499);
+}
+
+static void what_waited_behind_an_expired_row_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	assert_true(take_lease(f, &f->me));
+	assert_int_equal(add(f, (struct notice){.recipient = 5, .expires_at = NOW + MINUTE_US}), OK);
+	assert_int_equal(add(f, (struct notice){.recipient = 5}), OK);
+	testdb_exec("UPDATE public.outbox SET error = 'waiting', due_at = due_at + interval '10 minutes' WHERE expires_at IS NOT NULL");
+	assert_int_equal(claim(f).count, 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox WHERE behind"), 1);
+	f->ctx.now = NOW + MINUTE_US;
+	assert_int_equal(delivery_sweep(&f->ctx, false), OK);
+	assert_int_equal(claim(f).count, 1);
+}
+
 static void without_leave_to_open_channels_only_known_ones_are_claimed(void **state)
 {
 	struct fixture *f = *state;
@@ -432,7 +496,8 @@ static void what_is_sent_loses_its_secrets(void **state)
 	struct outbox_outcome outcome = outcome_of(&claimed.rows[0], OUTBOX_SENT);
 	outcome.message_id = 99;
 	settle(f, &f->me, outcome);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox WHERE status = 'sent' AND sealed IS NULL AND message_id = 99 AND done_at IS NOT NULL"), 1);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox"
+	                            " WHERE status = 'sent' AND sealed IS NULL AND message_id = 99 AND done_at IS NOT NULL"), 1);
 }
 
 static void after_a_lost_lease_only_sent_is_written(void **state)
@@ -468,7 +533,8 @@ static void lessons_are_kept(void **state)
 		{.bot = STR("main"), .recipient = -7, .moved_to = -1007},
 	};
 	assert_int_equal(delivery_settle(&f->ctx, &f->me, &outcome, 1, lessons, ARRAY_LEN(lessons)), OK);
-	assert_string_equal(testdb_text("SELECT string_agg(i.platform_id || ' ' || r.can_message || ' ' || coalesce(r.channel_id, 0), ', ' ORDER BY i.platform_id)"
+	assert_string_equal(testdb_text("SELECT string_agg(i.platform_id || ' ' || r.can_message || ' ' || coalesce(r.channel_id, 0),"
+	                                " ', ' ORDER BY i.platform_id)"
 	                                " FROM public.identity_reach r JOIN public.identity i ON i.id = r.identity_id"),
 	                    "5 false 0, 6 true 66");
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox WHERE recipient = -1007"), 2);
@@ -568,6 +634,9 @@ int main(void)
 		TEST(urgent_rows_come_first_and_wait_only_for_urgent_ones),
 		TEST(recipients_that_must_wait_are_left_out),
 		TEST(no_more_are_claimed_than_there_is_room),
+		TEST(room_kept_for_urgent_rows_is_theirs_alone),
+		TEST(a_long_backlog_of_one_chat_hides_no_other),
+		TEST(what_waited_behind_an_expired_row_goes_on),
 		TEST(without_leave_to_open_channels_only_known_ones_are_claimed),
 		TEST(a_row_comes_with_the_words_to_choose_a_language_by),
 		TEST(what_is_sent_loses_its_secrets),

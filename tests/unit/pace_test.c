@@ -42,12 +42,31 @@ static void no_window_of_a_second_holds_more_than_thirty(void **state)
 {
 	struct pace *pace = *state;
 	for (int64_t i = 0; i < 30; i++) {
-		assert_int_equal(pace_room(pace, NOW + i * MS), 30 - i);
+		assert_int_equal(pace_room(pace, NOW + i * MS, true), 30 - i);
 		call(pace, 100 + i, NOW + i * MS);
 	}
-	assert_int_equal(pace_room(pace, NOW + 999 * MS), 0);
-	assert_int_equal(pace_room(pace, NOW + 1000 * MS), 1);
-	assert_int_equal(pace_room(pace, NOW + 1010 * MS), 11);
+	assert_int_equal(pace_room(pace, NOW + 999 * MS, true), 0);
+	assert_int_equal(pace_room(pace, NOW + 1000 * MS, true), 1);
+	assert_int_equal(pace_room(pace, NOW + 1010 * MS, true), 11);
+}
+
+static void some_room_is_kept_for_urgent_calls_but_not_in_silence(void **state)
+{
+	static const struct pace_rules keeping = {.all_count = 5, .all_window_us = SECOND_US, .urgent_count = 2};
+	struct pace *pace = pace_new(&keeping);
+	(void)state;
+	assert_int_equal(pace_room(pace, NOW, false), 3);
+	assert_int_equal(pace_room(pace, NOW, true), 5);
+	for (int i = 0; i < 4; i++) {
+		pace_start(pace, i + 1, NOW);
+	}
+	assert_int_equal(pace_room(pace, NOW, false), 0);
+	assert_int_equal(pace_room(pace, NOW, true), 1);
+	for (int i = 0; i < 4; i++) {
+		pace_end(pace, false, NOW);
+	}
+	assert_int_equal(pace_room(pace, NOW + 2 * SECOND_US, false), 1);
+	pace_free(pace);
 }
 
 static void a_chat_takes_a_burst_of_three_then_one_a_second(void **state)
@@ -104,8 +123,8 @@ static void a_hold_of_all_leaves_no_room(void **state)
 {
 	struct pace *pace = *state;
 	pace_hold_all(pace, NOW, SECOND_US);
-	assert_int_equal(pace_room(pace, NOW), 0);
-	assert_int_equal(pace_room(pace, NOW + SECOND_US), 30);
+	assert_int_equal(pace_room(pace, NOW, true), 0);
+	assert_int_equal(pace_room(pace, NOW + SECOND_US, true), 30);
 }
 
 static void a_silent_platform_is_tried_with_one_message_at_a_time(void **state)
@@ -116,20 +135,20 @@ static void a_silent_platform_is_tried_with_one_message_at_a_time(void **state)
 	}
 	pace_end(pace, false, NOW);
 	pace_end(pace, false, NOW);
-	assert_true(pace_room(pace, NOW) > 1);
+	assert_true(pace_room(pace, NOW, true) > 1);
 	pace_end(pace, false, NOW);
-	assert_int_equal(pace_room(pace, NOW), 0);
+	assert_int_equal(pace_room(pace, NOW, true), 0);
 	int64_t now = NOW + SECOND_US;
-	assert_int_equal(pace_room(pace, now), 1);
+	assert_int_equal(pace_room(pace, now, true), 1);
 	pace_start(pace, 20, now);
-	assert_int_equal(pace_room(pace, now), 0);
+	assert_int_equal(pace_room(pace, now, true), 0);
 	pace_end(pace, false, now);
-	assert_int_equal(pace_room(pace, now + SECOND_US), 0); /* the pause grows */
+	assert_int_equal(pace_room(pace, now + SECOND_US, true), 0); /* the pause grows */
 	now += 2 * SECOND_US;
-	assert_int_equal(pace_room(pace, now), 1);
+	assert_int_equal(pace_room(pace, now, true), 1);
 	pace_start(pace, 21, now);
 	pace_end(pace, true, now);
-	assert_int_equal(pace_room(pace, now), 29);
+	assert_int_equal(pace_room(pace, now, true), 29);
 }
 
 /* Ten calls that hung together once made the first pause ten seconds long. */
@@ -142,7 +161,7 @@ static void calls_that_end_unheard_together_make_one_pause(void **state)
 	for (int i = 0; i < 10; i++) {
 		pace_end(pace, false, NOW + i * MS);
 	}
-	assert_int_equal(pace_room(pace, NOW + SECOND_US + 10 * MS), 1);
+	assert_int_equal(pace_room(pace, NOW + SECOND_US + 10 * MS, true), 1);
 }
 
 static void silence_never_pauses_longer_than_ten_seconds(void **state)
@@ -152,9 +171,9 @@ static void silence_never_pauses_longer_than_ten_seconds(void **state)
 	for (int i = 0; i < 40; i++) {
 		pace_start(pace, 30 + i, now);
 		pace_end(pace, false, now);
-		assert_int_equal(pace_room(pace, now), i < 2 ? 29 : 0);
+		assert_int_equal(pace_room(pace, now, true), i < 2 ? 29 : 0);
 		now += 10 * SECOND_US;
-		assert_int_equal(pace_room(pace, now), i < 2 ? 30 : 1);
+		assert_int_equal(pace_room(pace, now, true), i < 2 ? 30 : 1);
 	}
 }
 
@@ -201,6 +220,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(no_window_of_a_second_holds_more_than_thirty),
+		TEST(some_room_is_kept_for_urgent_calls_but_not_in_silence),
 		TEST(a_chat_takes_a_burst_of_three_then_one_a_second),
 		TEST(a_group_takes_twenty_a_minute),
 		TEST(those_who_must_wait_are_told_and_forgotten),
