@@ -330,7 +330,7 @@ static void test_file(void **state)
 	use_file("\xEF\xBB\xBF# a comment\n; another\n\n[trivet]\nthreads = 7\r\nlog_level: error\nredis_url =redis://h:1/0?x=a;b ;c\nrun_dir = /a b\n"
 	         "bot_username = main_bot\n"
 	         "[telegram.main]\ntoken = 1:a\nsecret = " SECRET "\n"
-	         "[telegram.quiz_2]\ntoken = 2:b\nsecret = " SECRET "\nusername = q\n[trivet]\npg_connections = 3");
+	         "[telegram.quiz_2]\ntoken = 2:b\nsecret = " SECRET "\nusername = q\n[trivet]\nlisten = /s\n  pg_connections = 3");
 	(void)unsetenv("REDIS_URL");
 	/* The environment has the last word. */
 	(void)setenv("LOG_LEVEL", "warning", 1);
@@ -343,6 +343,8 @@ static void test_file(void **state)
 	(void)setenv("REDIS_URL", "redis://h:1/0", 1);
 	config = load_ok(PROGRAM_TELEGRAM);
 	assert_int_equal(config->threads, 7);
+	/* Indented, it is still a setting and not a second line of the one above. */
+	check_str(config->listen, "/s");
 	assert_int_equal(config->pg_connections, 3);
 	assert_int_equal(config->log_level, CONFIG_LOG_WARNING);
 	check_str(config->run_dir, "/a b");

@@ -166,6 +166,8 @@ static void test_a_long_word_at_the_end_of_memory(void **state)
 	char text[2000];
 	memset(text, 'r', sizeof(text));
 	text[0] = '[';
+	/* Something after the word: jansson stumbled when it gave this byte back. */
+	text[sizeof(text) - 1] = ']';
 	for (size_t limit = 16; limit < 16384; limit += 16) {
 		struct arena *small = arena_new(limit);
 		const struct json *value = NULL;
