@@ -78,8 +78,11 @@ BEGIN
     PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('make_day_partitions'));
     FOR day IN SELECT generate_series(today - back, today + ahead, interval '1 day')::date LOOP
         IF pg_catalog.to_regclass(format('public.%I', parent || to_char(day, '_YYYYMMDD'))) IS NULL THEN
-            EXECUTE format('CREATE TABLE public.%I PARTITION OF public.%I FOR VALUES FROM (%L) TO (%L)',
-                           parent || to_char(day, '_YYYYMMDD'), parent,
+            -- Made apart and attached: that takes a lock which lets others go on writing to the parent.
+            EXECUTE format('CREATE TABLE public.%I (LIKE public.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)',
+                           parent || to_char(day, '_YYYYMMDD'), parent);
+            EXECUTE format('ALTER TABLE public.%I ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
+                           parent, parent || to_char(day, '_YYYYMMDD'),
                            day::text || ' 00:00:00+00', (day + 1)::text || ' 00:00:00+00');
             made := made + 1;
         END IF;

@@ -56,6 +56,8 @@ class Proof:
 
     async def link(self):
         issuer, redeemer = self.random.sample(self.people, 2)
+        while issuer[0] == redeemer[0] and self.random.random() < 0.8:  # mostly people who can be linked
+            redeemer = self.random.choice(self.people)
         code = await self.crowd.code_of(issuer)
         if code is None:
             self.refused["nothing left to link"] += 1
@@ -68,29 +70,34 @@ class Proof:
         text, _ = await self.crowd.say(redeemer, "", action=buttons["Yes, join them" if yes else "Cancel"])
         self.count("merge of two histories", text, "Done!")
 
-    def newest_merge(self):
+    def one_row(self, sql):
+        """One of the rows at random; None when there is none."""
         with self.stack.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT m.id, i.platform::text, i.platform_id FROM merge m JOIN identity i ON i.id = CASE WHEN random() < 0.5 THEN"
-                           " m.issuer_identity_id ELSE m.loser_oldest_id END ORDER BY m.id DESC LIMIT 40")
+            cursor.execute(sql)
             rows = cursor.fetchall()
         return self.random.choice(rows) if rows else None
 
     async def undo(self):
-        merge = await asyncio.to_thread(self.newest_merge)
+        """Mostly of what can be undone, by the issuer or by the oldest identity of the other side."""
+        alive = "WHERE m.undone_at IS NULL" if self.random.random() < 0.8 else ""
+        merge = await asyncio.to_thread(self.one_row, f"""SELECT m.id, i.platform::text, i.platform_id FROM merge m JOIN identity i
+            ON i.id = CASE WHEN random() < 0.7 THEN m.issuer_identity_id ELSE m.loser_oldest_id END {alive} ORDER BY m.id DESC LIMIT 20""")
         if merge is None:
             return
         text, _ = await self.crowd.say((merge[1], merge[2]), "", action=f"link_undo:{merge[0]}")
         self.count("undo", text, "Undone: ")
 
     async def unlink(self):
-        who = self.random.choice(self.people)
+        linked = await asyncio.to_thread(self.one_row, """SELECT platform::text, platform_id FROM identity WHERE account_id IN
+            (SELECT account_id FROM identity GROUP BY account_id HAVING count(*) > 1)""")
+        who = linked if linked and self.random.random() < 0.8 else self.random.choice(self.people)
         text, buttons = await self.crowd.say(who, "unlink")
         if "Unlink" in buttons:
             text, _ = await self.crowd.say(who, "", action=buttons["Unlink"])
         self.count("unlink", text, "account of its own")
 
     async def step(self):
-        await self.random.choices([self.link, self.undo, self.unlink], [6, 2, 2])[0]()
+        await self.random.choices([self.link, self.undo, self.unlink], [5, 2, 3])[0]()
 
     async def move_clock(self):
         self.seconds += self.random.choice([60, 3600, 86400, 2 * 86400, 3 * 86400])
