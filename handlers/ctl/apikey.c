@@ -158,7 +158,7 @@ enum ctl_exit run_apikey_new(struct ctl *ctl)
 	enum status status = store_key(ctl, &key, secret);
 	if (status == CONFLICT) {
 		return ctl_fail(
-			ctl, "a key named " STR_FMT " exists already: choose another name, or revoke it first and still choose another",
+			ctl, "a key named " STR_FMT " exists already, or existed: choose another name",
 			STR_ARG(key.name));
 	}
 	if (status != OK) {

@@ -1,10 +1,9 @@
-/* Reports: rows of a named statement as JSON; trivet user show, outbox list|retry, verify. */
+/* Reports: rows of a named statement as JSON; trivet outbox list|retry, verify. */
 #include "base/parse.h"
 #include "ctl.h"
 #include "service/operator.h"
 #include "store/queue.h"
 
-#define LEDGER_SHOWN 10
 #define OUTBOX_SHOWN 50
 #define OUTBOX_SHOWN_MAX 10000
 #define DIFFERENCES_SHOWN 100
@@ -94,99 +93,19 @@ enum status ctl_person(struct str word, struct ctl_person *ret_person)
 	return OK;
 }
 
-/* ---- user show --------------------------------------------------------------------------------------------------------------- */
-
-static const struct ctl_column user_columns[] = {
-	{"id", CTL_NUMBER},          {"display_name", CTL_TEXT}, {"language", CTL_TEXT}, {"created_at", CTL_TIME},
-	{"merged_into", CTL_NUMBER}, {"merged_at", CTL_TIME},    {"xp", CTL_NUMBER},     {"coins", CTL_NUMBER},
-	{"rank", CTL_TEXT},          {"hidden", CTL_TRUTH},      {NULL, CTL_KIND_UNSET},
-};
-static const struct ctl_column identity_columns[] = {
-	{"platform", CTL_TEXT},  {"id", CTL_TEXT},        {"username", CTL_TEXT},   {"name", CTL_TEXT},     {"first_seen", CTL_TIME},
-	{"last_seen", CTL_TIME}, {"linked_at", CTL_TIME}, {"reached_by", CTL_TEXT}, {NULL, CTL_KIND_UNSET},
-};
-static const struct ctl_column ledger_columns[] = {
-	{"at", CTL_TIME}, {"kind", CTL_TEXT}, {"source", CTL_TEXT}, {"xp", CTL_NUMBER}, {"coins", CTL_NUMBER}, {"xp_after", CTL_NUMBER},
-	{"coins_after", CTL_NUMBER}, {"reason", CTL_TEXT}, {NULL, CTL_KIND_UNSET},
-};
-
-/* The account that the word names: a number, or whoever an identity belongs to. */
-static enum status find_account(struct ctl *ctl, struct str word, int64_t *ret_account)
-{
-	struct ctl_person person;
-	struct pg_rows *rows;
-	if (parse_i64(word, 1, INT64_MAX, ret_account) == OK) {
-		return OK;
-	}
-	if (ctl_person(word, &person) != OK) {
-		return INVALID;
-	}
-	struct pg_params params = pg_params(ctl->ctx.arena);
-	pg_add_str(&params, platform_name(person.platform));
-	pg_add_i64(&params, person.id);
-	pg_add_str(&params, str_present(person.email) ? str_lower(ctl->ctx.arena, person.email) : STR_ABSENT);
-	enum status status = operator_report(&ctl->ctx, SQL_OPERATOR_ACCOUNT_OF, &params, &rows);
-	if (status != OK) {
-		return status;
-	}
-	if (pg_row_count(rows) == 0) {
-		return NOT_FOUND;
-	}
-	*ret_account = pg_i64(rows, 0, 0);
-	return OK;
-}
-
-static enum ctl_exit print_user(struct ctl *ctl, struct json *user, struct json *identities, struct json *ledger)
-{
-	static const char *const identity_names[] = {"platform",  "id",        "username",   "name", "first_seen",
-	                                             "last_seen", "linked_at", "reached_by", NULL};
-	static const char *const ledger_names[] = {"at", "kind", "source", "xp", "coins", "xp_after", "coins_after", "reason", NULL};
-	if (ctl->json) {
-		user = json_set(user, "identities", identities);
-		return ctl_object(ctl, json_set(user, "ledger", ledger));
-	}
-	enum ctl_exit answer = ctl_object(ctl, user);
-	ctl_print(STR("\n"));
-	answer = answer == CTL_DONE ? ctl_list(ctl, identity_names, identities) : answer;
-	ctl_print(STR("\n"));
-	return answer == CTL_DONE ? ctl_list(ctl, ledger_names, ledger) : answer;
-}
-
-enum ctl_exit run_user_show(struct ctl *ctl)
-{
-	int64_t account = 0;
-	struct pg_rows *user;
-	struct pg_rows *identities;
-	struct pg_rows *ledger;
-	enum status status = find_account(ctl, ctl->words[0], &account);
-	if (status == INVALID) {
-		return ctl_misused(
-			ctl, "\"" STR_FMT "\" is neither an account's number nor PLATFORM:ID (telegram:5, discord:7, website:a@b.c)",
-			STR_ARG(ctl->words[0]));
-	}
-	struct pg_params params = pg_params(ctl->ctx.arena);
-	pg_add_i64(&params, account);
-	if (status == OK) {
-		status = operator_report(&ctl->ctx, SQL_OPERATOR_USER, &params, &user);
-	}
-	if (status == NOT_FOUND || (status == OK && pg_row_count(user) == 0)) {
-		return ctl_fail(ctl, "nobody is known as " STR_FMT, STR_ARG(ctl->words[0]));
-	}
-	if (status == OK) {
-		status = operator_report(&ctl->ctx, SQL_OPERATOR_IDENTITIES, &params, &identities);
-	}
-	pg_add_i64(&params, LEDGER_SHOWN);
-	if (status == OK) {
-		status = operator_report(&ctl->ctx, SQL_OPERATOR_LEDGER, &params, &ledger);
-	}
-	if (status != OK) {
-		return ctl_status(ctl, "the account", status);
-	}
-	return print_user(ctl, ctl_row(ctl, user, 0, user_columns), ctl_rows(ctl, identities, identity_columns),
-	                  ctl_rows(ctl, ledger, ledger_columns));
-}
-
 /* ---- outbox ------------------------------------------------------------------------------------------------------------------ */
+
+/* Events that were rejected when it was their turn, and those that failed for the last time and stand in the queue. */
+static enum ctl_exit list_events(struct ctl *ctl, int64_t limit)
+{
+	static const struct ctl_column columns[] = {
+		{"id", CTL_NUMBER},       {"platform", CTL_TEXT},    {"platform_id", CTL_TEXT}, {"type", CTL_TEXT},        {"key", CTL_TEXT},
+		{"accepted_at", CTL_TIME}, {"state", CTL_TEXT}, {"error", CTL_TEXT},       {NULL, CTL_KIND_UNSET},
+	};
+	struct pg_params params = pg_params(ctl->ctx.arena);
+	pg_add_i64(&params, limit);
+	return ctl_report(ctl, SQL_OPERATOR_EVENTS, &params, columns);
+}
 
 enum ctl_exit run_outbox_list(struct ctl *ctl)
 {
@@ -203,6 +122,9 @@ enum ctl_exit run_outbox_list(struct ctl *ctl)
 	}
 	if (ctl_given(ctl, "--limit") && parse_i64(ctl_value(ctl, "--limit"), 1, OUTBOX_SHOWN_MAX, &limit) != OK) {
 		return ctl_misused(ctl, "--limit is a number from 1 to %d", OUTBOX_SHOWN_MAX);
+	}
+	if (ctl_given(ctl, "--events")) {
+		return str_present(wanted) ? ctl_misused(ctl, "--events or --status, not both") : list_events(ctl, limit);
 	}
 	struct pg_params params = pg_params(ctl->ctx.arena);
 	pg_add_str(&params, wanted);

@@ -84,7 +84,7 @@ enum status cmd_unlink(struct command_call *call, struct reply **ret_reply)
 
 static enum status replaced(enum status status, struct reply *reply)
 {
-	if (status == OK) {
+	if (status == OK && reply != NULL) {
 		reply->replace = true;
 	}
 	return status;

@@ -245,8 +245,8 @@ static bool needs_nobody(enum update_kind kind)
 enum status command_dispatch(struct ctx *ctx, const struct update *update, struct reply **ret_reply)
 {
 	struct command_call call = {.ctx = ctx, .update = update};
-	struct str flight = STR_ABSENT;
-	enum status status = OK;
+	struct str flight;
+	enum status status;
 
 	ctx->language = language_choose(LANGUAGE_UNSET, update->actor.language_hint);
 	if (needs_nobody(update->kind)) {
@@ -266,6 +266,13 @@ enum status command_dispatch(struct ctx *ctx, const struct update *update, struc
 struct reply *command_trouble(struct ctx *ctx, enum status status)
 {
 	return command_reply(ctx, status == TOO_MANY ? MSG_BUSY : MSG_COULD_NOT_CONFIRM);
+}
+
+bool command_answers_privately(const struct update *update)
+{
+	const struct command *row = command_find(update->platform, update->command);
+
+	return row == NULL || row->place != COMMAND_ANYWHERE;
 }
 
 bool command_is_deferred(const struct update *update)

@@ -225,7 +225,7 @@ static int64_t voice_seconds(const struct event *event)
 
 struct event_effect event_apply(const struct event *event, struct balance *balance)
 {
-	struct event_effect effect = {0};
+	struct event_effect effect;
 
 	switch (event->type) {
 	case EVENT_XP_CHANGE:

@@ -123,10 +123,15 @@ static void add_secret(const struct formatting *f, int64_t index)
 	add_escaped(f, there ? f->secrets[index] : STR("······"));
 }
 
-static void add_arg(const struct formatting *f, size_t index)
+/* The argument that a placeholder names; NULL when there are fewer. */
+static const struct text_arg *arg_at(const struct formatting *f, size_t index)
 {
-	const struct text_arg *arg = index < f->arg_count ? &f->args[index] : NULL;
+	return f->args != NULL && index < f->arg_count ? &f->args[index] : NULL;
+}
 
+/* One level: a message that stands as an argument has none itself. NOLINTBEGIN(misc-no-recursion) */
+static void add_arg(const struct formatting *f, const struct text_arg *arg)
+{
 	if (arg == NULL) {
 		return;
 	}
@@ -161,12 +166,13 @@ static void add_placeholder(const struct formatting *f, struct str inside)
 	struct str rest = inside;
 	struct str number = str_split(&rest, '|');
 	size_t index = number.len == 1 ? (size_t)(number.ptr[0] - '0') : SIZE_MAX;
+	const struct text_arg *arg = arg_at(f, index);
 
 	if (!str_present(rest)) {
-		add_arg(f, index);
+		add_arg(f, arg);
 		return;
 	}
-	size_t form = index < f->arg_count ? text_plural_form(f->language, f->args[index].number) : 0;
+	size_t form = arg != NULL ? text_plural_form(f->language, arg->number) : 0;
 
 	while (form-- > 0 && str_present(rest)) {
 		(void)str_split(&rest, '|');
@@ -232,6 +238,7 @@ void text_format(struct buf *out, enum language language, enum message message, 
 		at = end;
 	}
 }
+/* NOLINTEND(misc-no-recursion) */
 
 struct str message_name(enum message message)
 {

@@ -62,8 +62,8 @@ static bool is_loopback(struct str host)
 /* "example.org:8443", "[::1]:8080". */
 static bool is_authority(struct str authority, struct str *ret_host)
 {
-	struct str host = authority;
-	struct str port = STR_ABSENT;
+	struct str host;
+	struct str port;
 	if (str_starts(authority, STR("["))) {
 		size_t end = str_find(authority, ']');
 		if (end == SIZE_MAX || !consists_of(str_cut(authority, 1, end - 1), ":.")) {

@@ -51,13 +51,13 @@ static const struct {
 
 static void set_error(struct pg_conn *conn, const char *text, const char *sqlstate)
 {
-	snprintf(conn->error, sizeof(conn->error), "%s", text != NULL ? text : "no message");
+	(void)snprintf(conn->error, sizeof(conn->error), "%s", text != NULL ? text : "no message");
 	/* libpq ends its own messages in a newline. */
 	size_t len = strlen(conn->error);
 	while (len > 0 && conn->error[len - 1] == '\n') {
 		conn->error[--len] = '\0';
 	}
-	snprintf(conn->sqlstate, sizeof(conn->sqlstate), "%s", sqlstate != NULL ? sqlstate : "");
+	(void)snprintf(conn->sqlstate, sizeof(conn->sqlstate), "%s", sqlstate != NULL ? sqlstate : "");
 }
 
 void pg_conn_close(struct pg_conn *conn)

@@ -1,6 +1,8 @@
 /* Accepting events: one transaction for a request, a handful of statements whatever its size. */
 #include "service/events.h"
 
+#include <assert.h>
+
 #include "base/metric.h"
 #include "service/events_read.h"
 #include "service/tx.h"
@@ -55,6 +57,7 @@ static void make_groups(struct accepting *accepting)
 		}
 	}
 	qsort_r(accepting->by_key, accepting->by_key_count, sizeof(*accepting->by_key), compare_keys, accepting->events);
+	assert(accepting->groups != NULL);
 	for (size_t i = 0; i < accepting->by_key_count; i++) {
 		struct str key = accepting->events[accepting->by_key[i]].key;
 		struct key_group *last = accepting->group_count > 0 ? &accepting->groups[accepting->group_count - 1] : NULL;

@@ -2,7 +2,6 @@
 #include "service/once.h"
 
 #include "base/metric.h"
-#include "base/metric.h"
 #include "service/sealed.h"
 #include "service/tx.h"
 
