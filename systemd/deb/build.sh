@@ -15,6 +15,7 @@ mkdir -p "$root/DEBIAN" "$out/debian"
 
 # dpkg-shlibdeps reads a source package's control file; this is the least that it takes.
 printf 'Source: trivet\n\nPackage: trivet\nArchitecture: any\n' >"$out/debian/control"
+# shellcheck disable=SC2046 # our own file names, and several words are meant
 libraries=$(cd "$out" && dpkg-shlibdeps -O $(find root/usr/bin root/usr/libexec -type f) | sed -n 's/^shlibs:Depends=//p')
 [ -n "$libraries" ] || { echo "deb: dpkg-shlibdeps found no library: were the programs built?" >&2; exit 1; }
 
