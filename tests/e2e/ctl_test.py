@@ -41,7 +41,8 @@ def test_version(trivet, as_json):
     ("chat", "add", "website:a@b.c"), ("chat", "add", "telegram:0"), ("chat", "multiply", "telegram:-5", "1001"), ("config", "--document", "odd"),
     ("commands", "sync", "--guild", "5", "--global"), ("commands", "sync", "--guild", "x"), ("apikey", "new", "a b"),
     ("apikey", "new", "n", "--scope", "odd"), ("apikey", "new", "n", "--scope", "users,users"), ("apikey", "new", "n", "--trust", "odd"),
-    ("apikey", "new", "n", "--platform", "odd"),
+    ("apikey", "new", "n", "--platform", "odd"), ("user", "merge", "1"), ("user", "merge", "1", "odd"), ("user", "unlink", "5"),
+    ("user", "unmerge", "x"), ("outbox", "list", "--events", "--status", "sent"),
 ])
 def test_wrong_usage_is_2_and_says_why(trivet, words):
     done = trivet(*words, check=False)
@@ -155,6 +156,45 @@ def test_user_show(trivet, as_json, stack, new_id):
     assert [(i["platform"], i["id"], i["reached_by"]) for i in shown["identities"]] == [("telegram", str(person), "main")]
     assert as_json("user", "show", str(shown["id"])) == shown
     assert f"tester{person}" in trivet("user", "show", f"telegram:{person}").stdout
+
+
+def test_two_accounts_are_joined_parted_and_separated(trivet, as_json, stack, new_id):
+    on_telegram, on_discord, other = new_id(), new_id(), new_id()
+    stack.command_telegram(on_telegram, "/start")
+    stack.command_telegram(other, "/start")
+    stack.command_discord(on_discord, "profile")
+    words = trivet("user", "merge", f"telegram:{on_telegram}", f"discord:{on_discord}").stdout
+    merge = re.search(r"trivet user unmerge (\d+)", words).group(1)
+    shown = as_json("user", "show", f"discord:{on_discord}")
+    assert {identity["platform"] for identity in shown["identities"]} == {"telegram", "discord"}
+    assert [(row["merge"], row["by"]) for row in shown["merges"]] == [(int(merge), "operator")]
+    again = trivet("user", "merge", f"telegram:{on_telegram}", f"discord:{on_discord}", check=False)
+    assert again.returncode == 1 and "one account already" in again.stderr
+    twice = trivet("user", "merge", f"telegram:{on_telegram}", f"telegram:{other}", check=False)
+    assert twice.returncode == 1 and "Telegram" in twice.stderr
+    assert trivet("user", "merge", str(shown["id"]), "999999999999", check=False).returncode == 1
+    trivet("user", "unmerge", merge)
+    assert trivet("user", "unmerge", merge, check=False).returncode == 1
+    assert trivet("user", "unmerge", "999999999999", check=False).returncode == 1
+    assert len(as_json("user", "show", f"discord:{on_discord}")["identities"]) == 1
+    trivet("user", "merge", f"telegram:{on_telegram}", f"discord:{on_discord}")
+    trivet("user", "unlink", f"telegram:{on_telegram}")
+    assert [i["platform"] for i in as_json("user", "show", f"telegram:{on_telegram}")["identities"]] == ["telegram"]
+    alone = trivet("user", "unlink", f"telegram:{on_telegram}", check=False)
+    assert alone.returncode == 1 and "only identity" in alone.stderr
+    assert as_json("verify")["differences"] == 0
+
+
+def test_events_that_failed_are_listed(as_json, db, new_id):
+    key = f"ctl-{new_id()}"
+    with db.cursor() as cursor:
+        cursor.execute("INSERT INTO event_queue (lane, platform, platform_id, source, type, data, key, at, accepted_at, attempts, error) VALUES"
+                       " (0, 'telegram', 5, 'ctl', 'xp_change', '{}', %s, now(), now(), 5, 'poisoned')", (key,))
+        try:
+            row = next(row for row in as_json("outbox", "list", "--events", "--limit", "10000") if row["key"] == key)
+            assert (row["state"], row["error"], row["platform_id"]) == ("set aside", "poisoned", "5")
+        finally:
+            cursor.execute("DELETE FROM event_queue WHERE key = %s", (key,))
 
 
 def test_verify(trivet, as_json, db, stack, new_id):

@@ -1,7 +1,7 @@
 -- The operator's reports and changes (trivet ...). Reports name no secret column and no body.
 
 -- name: operator_account_of
-SELECT i.account_id FROM public.identity i WHERE i.platform = $1::public.platform AND (i.platform_id = $2::bigint OR i.email = $3::text);
+SELECT i.account_id, i.id FROM public.identity i WHERE i.platform = $1::public.platform AND (i.platform_id = $2::bigint OR i.email = $3::text);
 
 -- name: operator_user
 SELECT a.id, a.display_name, a.language, a.created_at, a.merged_into, a.merged_at, b.xp, b.coins,
@@ -14,6 +14,10 @@ SELECT i.platform::text, coalesce(i.platform_id::text, i.email), i.username, i.n
        (SELECT string_agg(r.bot, ',' ORDER BY r.bot) FROM public.identity_reach r WHERE r.identity_id = i.id AND r.can_message)
 FROM public.identity i WHERE i.account_id = $1::bigint ORDER BY i.attached_at, i.id;
 
+-- name: operator_merges
+SELECT m.id, m.survivor_id, m.loser_id, m.at, CASE WHEN m.issuer_identity_id IS NULL THEN 'operator' ELSE 'code' END, m.undone_at
+FROM public.merge m WHERE m.survivor_id = $1::bigint OR m.loser_id = $1::bigint ORDER BY m.id DESC LIMIT 20;
+
 -- name: operator_ledger
 SELECT l.at, l.kind, l.source, l.xp, l.coins, l.xp_after, l.coins_after, l.reason
 FROM public.ledger l
@@ -24,6 +28,15 @@ SELECT o.id, o.platform::text, o.bot, o.recipient::text, o.topic, o.status::text
 FROM public.outbox o
 WHERE $1::text IS NULL OR o.status = $1::public.outbox_status
 ORDER BY o.id DESC LIMIT $2::bigint;
+
+-- name: operator_events
+SELECT f.id, f.platform::text, f.platform_id::text, f.type, f.key, f.accepted_at, f.state, f.error
+FROM (SELECT q.id, q.platform, q.platform_id, q.type, q.key, q.accepted_at, 'set aside' AS state, q.error
+      FROM public.event_queue q WHERE q.attempts >= 5
+      UNION ALL
+      SELECT e.id, e.platform, NULL, e.type, e.key, e.accepted_at, 'rejected', e.rejected
+      FROM public.event e WHERE e.rejected IS NOT NULL) AS f
+ORDER BY f.accepted_at DESC, f.id DESC LIMIT $1::bigint;
 
 -- Given up, and still with words to send. $1 NULL: all of them. What has an end and is past it stays.
 -- name: operator_outbox_retry

@@ -1,0 +1,278 @@
+/* trivet user show|merge|unmerge|unlink */
+#include "base/parse.h"
+#include "ctl.h"
+#include "service/linking.h"
+#include "service/operator.h"
+#include "service/tx.h"
+
+#define LEDGER_SHOWN 10
+#define BY STR("operator")
+
+static const struct ctl_column user_columns[] = {
+	{"id", CTL_NUMBER},
+	{"display_name", CTL_TEXT},
+	{"language", CTL_TEXT},
+	{"created_at", CTL_TIME},
+	{"merged_into", CTL_NUMBER},
+	{"merged_at", CTL_TIME},
+	{"xp", CTL_NUMBER},
+	{"coins", CTL_NUMBER},
+	{"rank", CTL_TEXT},
+	{"hidden", CTL_TRUTH},
+	{NULL, CTL_KIND_UNSET},
+};
+static const struct ctl_column identity_columns[] = {
+	{"platform", CTL_TEXT},
+	{"id", CTL_TEXT},
+	{"username", CTL_TEXT},
+	{"name", CTL_TEXT},
+	{"first_seen", CTL_TIME},
+	{"last_seen", CTL_TIME},
+	{"linked_at", CTL_TIME},
+	{"reached_by", CTL_TEXT},
+	{NULL, CTL_KIND_UNSET},
+};
+static const struct ctl_column merge_columns[] = {
+	{"merge", CTL_NUMBER}, {"survivor", CTL_NUMBER}, {"loser", CTL_NUMBER}, {"at", CTL_TIME},
+	{"by", CTL_TEXT},      {"undone_at", CTL_TIME},  {NULL, CTL_KIND_UNSET},
+};
+static const struct ctl_column ledger_columns[] = {
+	{"at", CTL_TIME},
+	{"kind", CTL_TEXT},
+	{"source", CTL_TEXT},
+	{"xp", CTL_NUMBER},
+	{"coins", CTL_NUMBER},
+	{"xp_after", CTL_NUMBER},
+	{"coins_after", CTL_NUMBER},
+	{"reason", CTL_TEXT},
+	{NULL, CTL_KIND_UNSET},
+};
+
+/* Whom a word names: an account's number (then identity is 0), or PLATFORM:ID. Refusals are said here. */
+struct whom {
+	int64_t account;
+	int64_t identity;
+};
+
+static enum ctl_exit find_whom(struct ctl *ctl, struct str word, bool identity_only, struct whom *ret_whom)
+{
+	struct whom whom = {0};
+	struct ctl_person person;
+	struct pg_rows *rows;
+	if (!identity_only && parse_i64(word, 1, INT64_MAX, &whom.account) == OK) {
+		*ret_whom = whom;
+		return CTL_DONE;
+	}
+	if (ctl_person(word, &person) != OK) {
+		return ctl_misused(ctl, "\"" STR_FMT "\" is not %sPLATFORM:ID (telegram:5, discord:7, website:a@b.c)", STR_ARG(word),
+		                   identity_only ? "" : "an account's number or ");
+	}
+	struct pg_params params = pg_params(ctl->ctx.arena);
+	pg_add_str(&params, platform_name(person.platform));
+	pg_add_i64(&params, person.id);
+	pg_add_str(&params, str_present(person.email) ? str_lower(ctl->ctx.arena, person.email) : STR_ABSENT);
+	enum status status = operator_report(&ctl->ctx, SQL_OPERATOR_ACCOUNT_OF, &params, &rows);
+	if (status != OK) {
+		return ctl_status(ctl, "the account", status);
+	}
+	if (pg_row_count(rows) == 0) {
+		return ctl_fail(ctl, "nobody is known as " STR_FMT, STR_ARG(word));
+	}
+	*ret_whom = (struct whom){pg_i64(rows, 0, 0), pg_i64(rows, 0, 1)};
+	return CTL_DONE;
+}
+
+/* ---- show -------------------------------------------------------------------------------------------------------------------- */
+
+/* The lists below an account, in the order in which they are printed. `limit`: the statement takes one. */
+static const struct part {
+	const char *name;
+	enum sql statement;
+	bool limit;
+	const struct ctl_column *columns;
+	const char *shown[9];
+} parts[] = {
+	{"identities", SQL_OPERATOR_IDENTITIES, false, identity_columns,
+	 {"platform", "id", "username", "name", "first_seen", "last_seen", "linked_at", "reached_by", NULL}},
+	{"merges", SQL_OPERATOR_MERGES, false, merge_columns, {"merge", "survivor", "loser", "at", "by", "undone_at", NULL}},
+	{"ledger", SQL_OPERATOR_LEDGER, true, ledger_columns, {"at", "kind", "source", "xp", "coins", "xp_after", "coins_after", "reason", NULL}},
+};
+
+static struct pg_params account_params(struct ctl *ctl, int64_t account, bool limit)
+{
+	struct pg_params params = pg_params(ctl->ctx.arena);
+	pg_add_i64(&params, account);
+	if (limit) {
+		pg_add_i64(&params, LEDGER_SHOWN);
+	}
+	return params;
+}
+
+static enum ctl_exit print_parts(struct ctl *ctl, struct json *user, struct json *const *lists)
+{
+	if (ctl->json) {
+		for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+			user = json_set(user, parts[i].name, lists[i]);
+		}
+		return ctl_object(ctl, user);
+	}
+	enum ctl_exit answer = ctl_object(ctl, user);
+	for (size_t i = 0; i < ARRAY_LEN(parts) && answer == CTL_DONE; i++) {
+		if (json_array_size(lists[i]) > 0) {
+			ctl_print(STR("\n"));
+			answer = ctl_list(ctl, parts[i].shown, lists[i]);
+		}
+	}
+	return answer;
+}
+
+enum ctl_exit run_user_show(struct ctl *ctl)
+{
+	struct whom whom;
+	struct pg_rows *rows;
+	struct json *lists[ARRAY_LEN(parts)];
+	enum ctl_exit found = find_whom(ctl, ctl->words[0], false, &whom);
+	if (found != CTL_DONE) {
+		return found;
+	}
+	struct pg_params params = account_params(ctl, whom.account, false);
+	enum status status = operator_report(&ctl->ctx, SQL_OPERATOR_USER, &params, &rows);
+	if (status == OK && pg_row_count(rows) == 0) {
+		return ctl_fail(ctl, "nobody is known as " STR_FMT, STR_ARG(ctl->words[0]));
+	}
+	struct json *user = status == OK ? ctl_row(ctl, rows, 0, user_columns) : NULL;
+	for (size_t i = 0; i < ARRAY_LEN(parts) && status == OK; i++) {
+		params = account_params(ctl, whom.account, parts[i].limit);
+		status = operator_report(&ctl->ctx, parts[i].statement, &params, &rows);
+		lists[i] = status == OK ? ctl_rows(ctl, rows, parts[i].columns) : NULL;
+	}
+	return status == OK ? print_parts(ctl, user, lists) : ctl_status(ctl, "the account", status);
+}
+
+/* ---- merge, unmerge, unlink ---------------------------------------------------------------------------------------------------- */
+
+struct merge_call {
+	int64_t a;
+	int64_t b;
+	struct link_result result;
+	int64_t merge_id;
+};
+
+static enum status merge_step(struct tx *tx, void *arg)
+{
+	struct merge_call *call = arg;
+	return linking_merge_by_staff(tx, call->a, call->b, BY, &call->result, &call->merge_id);
+}
+
+static enum ctl_exit tell_merge(struct ctl *ctl, const struct merge_call *call)
+{
+	switch (call->result.outcome) {
+	case LINK_LINKED:
+		return ctl_done(ctl, "joined; to take it back: trivet user unmerge %lld", (long long)call->merge_id);
+	case LINK_REFUSED_OWN:
+		return ctl_fail(ctl, "that is one account already");
+	case LINK_REFUSED_PLATFORM:
+		return ctl_fail(ctl, "both hold an identity on " STR_FMT ": unlink one of them first", STR_ARG(platform_title(call->result.platform)));
+	case LINK_OUTCOME_UNSET:
+	case LINK_NEEDS_CONFIRMATION:
+	case LINK_UNKNOWN:
+	case LINK_USED:
+	case LINK_REFUSED_RECENT:
+	case LINK_REFUSED_MERGES:
+	case LINK_ATTEMPTS:
+	case LINK_FLOODED:
+	case LINK_AWAY:
+	case LINK_OUTCOME_COUNT:
+		break;
+	}
+	return ctl_fail(ctl, "these two cannot be joined now: see trivet user show");
+}
+
+enum ctl_exit run_user_merge(struct ctl *ctl)
+{
+	struct whom a;
+	struct whom b;
+	enum ctl_exit found = find_whom(ctl, ctl->words[0], false, &a);
+	found = found == CTL_DONE ? find_whom(ctl, ctl->words[1], false, &b) : found;
+	if (found != CTL_DONE) {
+		return found;
+	}
+	if (a.account == b.account) {
+		return ctl_fail(ctl, "that is one account already");
+	}
+	struct merge_call call = {.a = a.account, .b = b.account};
+	enum status status = tx_run(&ctl->ctx, merge_step, &call);
+	if (status == NOT_FOUND) {
+		return ctl_fail(ctl, "one of them is no living account: see trivet user show");
+	}
+	return status == OK ? tell_merge(ctl, &call) : ctl_status(ctl, "the accounts", status);
+}
+
+struct undo_call {
+	int64_t merge_id;
+	enum link_undo_verdict verdict;
+};
+
+static enum status undo_step(struct tx *tx, void *arg)
+{
+	struct undo_call *call = arg;
+	return linking_undo(tx, NULL, call->merge_id, BY, &call->verdict);
+}
+
+enum ctl_exit run_user_unmerge(struct ctl *ctl)
+{
+	struct undo_call call = {0};
+	if (parse_i64(ctl->words[0], 1, INT64_MAX, &call.merge_id) != OK) {
+		return ctl_misused(ctl, "\"" STR_FMT "\" is no number of a merge: trivet user show lists them", STR_ARG(ctl->words[0]));
+	}
+	enum status status = tx_run(&ctl->ctx, undo_step, &call);
+	if (status == NOT_FOUND) {
+		return ctl_fail(ctl, "there is no merge %lld: trivet user show lists them", (long long)call.merge_id);
+	}
+	if (status != OK) {
+		return ctl_status(ctl, "the merge", status);
+	}
+	switch (call.verdict) {
+	case LINK_UNDO_ALLOWED:
+		return ctl_done(ctl, "undone: each side has what it brought, as far as it is left");
+	case LINK_UNDO_DONE:
+		return ctl_fail(ctl, "it was undone before");
+	case LINK_UNDO_EMPTY:
+		return ctl_fail(ctl, "nothing of the other side is on the account any more");
+	case LINK_UNDO_UNSET:
+	case LINK_UNDO_FOREIGN:
+	case LINK_UNDO_LATE:
+	case LINK_UNDO_COUNT:
+		break;
+	}
+	return ctl_fail(ctl, "it cannot be undone any more: trivet user unlink separates");
+}
+
+struct unlink_call {
+	struct whom whom;
+	enum unlink_verdict verdict;
+	struct identity left;
+};
+
+static enum status unlink_step(struct tx *tx, void *arg)
+{
+	struct unlink_call *call = arg;
+	return linking_unlink(tx, NULL, call->whom.account, call->whom.identity, BY, &call->verdict, &call->left);
+}
+
+enum ctl_exit run_user_unlink(struct ctl *ctl)
+{
+	struct unlink_call call = {0};
+	enum ctl_exit found = find_whom(ctl, ctl->words[0], true, &call.whom);
+	if (found != CTL_DONE) {
+		return found;
+	}
+	enum status status = tx_run(&ctl->ctx, unlink_step, &call);
+	if (status != OK) {
+		return ctl_status(ctl, "the identity", status);
+	}
+	if (call.verdict != UNLINK_ALLOWED) {
+		return ctl_fail(ctl, "it is the only identity of its account: there is nothing to separate");
+	}
+	return ctl_done(ctl, STR_FMT " has an account of its own now", STR_ARG(ctl->words[0]));
+}
