@@ -3,6 +3,7 @@
 #include "base/metric.h"
 #include "command/command.h"
 #include "platform/platform.h"
+#include "service/deferral.h"
 #include "store/statements.h"
 #include "web/program.h"
 
@@ -20,6 +21,17 @@ static enum status verify(struct route_call *call)
 	return status;
 }
 
+/* The job is committed before "is thinking" goes out, so that somebody will answer (decisions.md 4). */
+static enum status defer(struct route_call *call, const struct update *update)
+{
+	enum status status = deferral_keep(call->ctx, update, call->request->body);
+
+	if (status == OK) {
+		response_json(call, discord_deferred(call->ctx->arena, command_answers_privately(update)));
+	}
+	return status;
+}
+
 /* Discord does not ask again: whatever happens, the person reads a sentence. */
 static enum status interact(struct route_call *call)
 {
@@ -32,7 +44,14 @@ static enum status interact(struct route_call *call)
 		problem(call, 400, NULL, "this is no interaction of this application: check DISCORD_APPLICATION_ID", NULL);
 		return OK;
 	}
-	status = command_dispatch(ctx, &update, &reply);
+	if (command_is_deferred(&update)) {
+		status = defer(call, &update);
+		if (status == OK) {
+			return OK;
+		}
+	} else {
+		status = command_dispatch(ctx, &update, &reply);
+	}
 	if (status != OK) {
 		log_message(LOG_WARNING, "interaction_failed", "%s", status_name(status));
 		reply = command_trouble(ctx, status);

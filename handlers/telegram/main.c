@@ -4,6 +4,7 @@
 #include "command/command.h"
 #include "platform/platform.h"
 #include "service/aside.h"
+#include "service/deferral.h"
 #include "store/statements.h"
 #include "web/program.h"
 
@@ -69,7 +70,7 @@ static enum status receive(struct route_call *call)
 	if (telegram_ops.read(ctx->arena, ctx->app->config, bot->name, call->request->body, &update) != OK) {
 		return set_aside(call, "unreadable");
 	}
-	status = command_dispatch(ctx, &update, &reply);
+	status = command_is_deferred(&update) ? deferral_keep(ctx, &update, call->request->body) : command_dispatch(ctx, &update, &reply);
 	if (status == OK) {
 		answer(call, &update, reply);
 		return OK;

@@ -25,6 +25,7 @@ static const struct duty duties[] = {
 	{"telegram", send_telegram},
 	{"discord", send_discord},
 	{"schedule", run_schedule},
+	{"deferred", run_deferred},
 	{"events.1", apply_events},
 	{"events.2", apply_events},
 };
@@ -111,7 +112,7 @@ int main(void)
 	struct arena *arena = arena_new(START_ARENA_LIMIT);
 	struct worker worker = {.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 	struct app_options options = {
-		.program = PROGRAM_WORKER, .name = "trivet-worker", .with_cache = false, .events_statement = SIZE_MAX};
+		.program = PROGRAM_WORKER, .name = "trivet-worker", .with_cache = true, .events_statement = SIZE_MAX};
 	struct str error = STR_ABSENT;
 	sigset_t stop_signals;
 	bool served = false;

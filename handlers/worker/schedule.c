@@ -13,7 +13,7 @@ struct job {
 	enum sql statement; /* of delivery_clean() */
 };
 
-/* Commands that were deferred and events will be duties of their own (main.c); what is here only keeps the house in order. */
+/* Only what keeps the house in order; events and deferred commands are duties of their own (main.c). */
 static const struct job jobs[] = {
 	{"partitions", 6 * HOUR_US, SQL_MAKE_PARTITIONS},
 	{"inbox", HOUR_US, SQL_CLEAN_INBOX},
@@ -21,6 +21,7 @@ static const struct job jobs[] = {
 	{"outbox", HOUR_US, SQL_CLEAN_OUTBOX},
 	{"code_used", 10 * MINUTE_US, SQL_CLEAN_CODE_USED},
 	{"account_code", HOUR_US, SQL_CLEAN_ACCOUNT_CODE},
+	{"jobs", HOUR_US, SQL_CLEAN_JOBS},
 	{"confirmations", HOUR_US, SQL_CLEAN_CONFIRMATIONS},
 	{"update_aside", HOUR_US, SQL_CLEAN_ASIDE},
 };

@@ -38,5 +38,6 @@ void send_telegram(struct worker *worker); /* sender.c */
 void send_discord(struct worker *worker);
 void run_schedule(struct worker *worker); /* schedule.c */
 void apply_events(struct worker *worker); /* events.c */
+void run_deferred(struct worker *worker); /* deferred.c */
 
 #endif

@@ -119,6 +119,9 @@ MUST_CHECK enum status command_dispatch(struct ctx *ctx, const struct update *up
 /* command_trouble - the sentence for a failure of command_dispatch() where the platform will not ask again. NULL: arena. */
 struct reply *command_trouble(struct ctx *ctx, enum status status);
 
+/* command_answers_privately - whether its row answers only the person who asks; for what is said before it has run. */
+bool command_answers_privately(const struct update *update);
+
 /* command_is_deferred - whether the row of this update says so; decided before anything runs (decisions.md 4). */
 bool command_is_deferred(const struct update *update);
 

@@ -57,6 +57,7 @@ superuser_reserved_connections = 3
 password_encryption = 'scram-sha-256'
 fsync = on
 synchronous_commit = on
+deadlock_timeout = 200ms
 full_page_writes = on
 shared_buffers = 256MB
 effective_cache_size = 1GB

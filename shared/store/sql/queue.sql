@@ -184,6 +184,9 @@ DELETE FROM public.code_used WHERE hash IN (SELECT hash FROM public.code_used WH
 -- name: clean_account_code
 DELETE FROM public.account_code WHERE expires_at < $1::timestamptz - interval '1 day';
 
+-- name: clean_jobs
+DELETE FROM public.job WHERE expires_at < $1::timestamptz;
+
 -- name: clean_confirmations
 DELETE FROM public.link_confirmation WHERE expires_at < $1::timestamptz - interval '1 day';
 
