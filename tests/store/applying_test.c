@@ -182,22 +182,27 @@ static void test_events_of_an_identity_that_moves_meanwhile_wait(void **state)
 	struct str items[] = {
 		event_text("telegram", 1, "xp_change", "{\"xp\":10,\"reason\":\"\"}", "a"),
 		event_text("telegram", 1, "xp_change", "{\"xp\":-10,\"reason\":\"\"}", "b"),
+		event_text("discord", 2, "xp_change", "{\"xp\":1,\"reason\":\"\"}", "c"),
 	};
 	struct turn turn = {0};
 
 	(void)state;
-	accept(items, 2);
-	testdb_exec("INSERT INTO public.account (id, created_at) VALUES (77, now()); INSERT INTO public.account_balance (account_id) VALUES (77)");
+	testdb_exec("INSERT INTO public.account (id, created_at) VALUES (77, now()); INSERT INTO public.account_balance (account_id) VALUES (77);"
+	            "INSERT INTO public.identity (account_id, platform, platform_id, first_seen, last_seen, attached_at)"
+	            " VALUES (77, 'discord', 2, now(), now(), now())");
+	accept(items, 3);
+	/* Both accounts are of one batch, so that both are locked. */
+	testdb_exec("UPDATE public.event_queue SET lane = 5");
 	testdb_exec("BEGIN; SELECT id FROM public.account ORDER BY id FOR NO KEY UPDATE");
 	assert_int_equal(pthread_create(&turn.thread, NULL, take_turn, &turn), 0);
 	(void)usleep(200 * 1000); /* it waits for the account's lock now, for 500 ms at most */
-	testdb_exec("UPDATE public.identity SET account_id = 77; COMMIT");
+	testdb_exec("UPDATE public.identity SET account_id = 77 WHERE platform = 'telegram'; COMMIT");
 	assert_int_equal(pthread_join(turn.thread, NULL), 0);
 	assert_int_equal(turn.status, OK);
-	assert_int_equal(turn.applied.count, 0);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.ledger"), 0);
+	assert_int_equal(turn.applied.count, 1);
+	assert_string_equal(testdb_text("SELECT string_agg(idempotency_key, ',') FROM public.ledger"), "c");
 	assert_int_equal(apply_all(app, NULL), 2);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.ledger WHERE user_id = 77"), 2);
+	assert_string_equal(testdb_text("SELECT string_agg(idempotency_key, ',' ORDER BY id) FROM public.ledger WHERE user_id = 77"), "c,a,b");
 	assert_verified();
 }
 
