@@ -17,8 +17,8 @@ MAKEFLAGS += --no-builtin-rules
 
 # ---- flags ------------------------------------------------------------------------------------------------------------------------
 
-WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla -Wundef -Wswitch-enum \
-            -Wpointer-arith -Wcast-qual -Wwrite-strings
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla -Wundef \
+            -Wswitch-enum -Wpointer-arith -Wcast-qual -Wwrite-strings
 CPPFLAGS += -D_GNU_SOURCE -DTRIVET_VERSION='"$(VERSION)"' -Ishared -I$(G) -include shared/base/banned.h
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE -fno-plt
 BASE_CFLAGS := -std=c17 -g -pthread -fno-strict-aliasing $(WARNINGS) $(WERROR)
@@ -38,7 +38,8 @@ else ifeq ($(V),tsan)
   VARIANT_LDFLAGS := -fsanitize=thread
 else ifeq ($(V),fuzz)
   CC := clang
-  VARIANT_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -DTRIVET_DEVELOPMENT -DTRIVET_SANITIZE
+  VARIANT_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
+                    -DTRIVET_DEVELOPMENT -DTRIVET_SANITIZE
   VARIANT_LDFLAGS := -fsanitize=address,undefined
 else ifeq ($(V),cov)
   VARIANT_CFLAGS := -O0 --coverage -DTRIVET_DEVELOPMENT

@@ -213,7 +213,8 @@ static const struct identity *issuer_face(const struct sides *sides, int64_t ide
 	return face != NULL ? face : &sides->issuer.identities[0];
 }
 
-static enum status join_and_tell(struct tx *tx, const struct joining *joining, const struct sides *sides, struct str by, struct link_result *result)
+static enum status join_and_tell(struct tx *tx, const struct joining *joining, const struct sides *sides, struct str by,
+                                 struct link_result *result)
 {
 	enum status status = join(tx, joining, sides, &result->merge_id);
 
@@ -250,7 +251,8 @@ static enum status ask(struct tx *tx, const struct joining *joining, const struc
 }
 
 /* Does what was decided; a refusal is a result. */
-static enum status carry_out(struct tx *tx, const struct joining *joining, const struct sides *sides, struct str by, struct link_result *result)
+static enum status carry_out(struct tx *tx, const struct joining *joining, const struct sides *sides, struct str by,
+                             struct link_result *result)
 {
 	result->outcome = outcome_of[sides->decision.verdict];
 	result->wait_us = sides->decision.wait_us;
@@ -334,7 +336,8 @@ static enum link_answer check_question(const struct confirmation *question, cons
 	return question->expires_at <= now ? LINK_ANSWER_EXPIRED : LINK_ANSWER_UNSET;
 }
 
-static enum status accept_question(struct tx *tx, const struct contact *actor, const struct confirmation *question, struct link_result *result)
+static enum status accept_question(struct tx *tx, const struct contact *actor, const struct confirmation *question,
+                                   struct link_result *result)
 {
 	struct joining joining = {
 		.redeemer_id = actor->member.account.id,
@@ -387,7 +390,8 @@ enum status linking_answer(struct tx *tx, const struct contact *actor, struct st
 	return status;
 }
 
-enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result, int64_t *ret_merge_id)
+enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result,
+                                   int64_t *ret_merge_id)
 {
 	struct joining joining = {.issuer_id = a, .redeemer_id = b, .confirmed = true, .by_staff = true};
 	struct sides sides = {0};

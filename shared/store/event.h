@@ -22,7 +22,8 @@ struct event_known {
 	struct str content;
 };
 /* event_keys_find - those of `keys` that are taken, in any order; a key can stand in both tables and come twice. */
-MUST_CHECK enum status event_keys_find(struct tx *tx, const struct str *keys, size_t count, struct event_known **ret_known, size_t *ret_count);
+MUST_CHECK enum status event_keys_find(struct tx *tx, const struct str *keys, size_t count, struct event_known **ret_known,
+                                       size_t *ret_count);
 
 /* A key to be taken. */
 struct event_claim {

@@ -123,10 +123,11 @@ void problem_last_resort(struct response *response, bool arena_failed)
 	*response = (struct response){
 		.status = arena_failed ? 413 : 500,
 		.content_type = STR("application/problem+json"),
-		.body = arena_failed ? STR("{\"type\":\"about:blank\",\"title\":\"Content Too Large\",\"status\":413,\"detail\":\"the request needs more "
-					   "memory than one may have: send less at once\"}")
-	                             : STR("{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,\"detail\":\"a defect of this "
-					   "service: tell its operator the X-Request-Id\"}"),
+		.body = arena_failed
+		                ? STR("{\"type\":\"about:blank\",\"title\":\"Content Too Large\",\"status\":413,"
+		                      "\"detail\":\"the request needs more memory than one may have: send less at once\"}")
+		                : STR("{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,"
+		                      "\"detail\":\"a defect of this service: tell its operator the X-Request-Id\"}"),
 	};
 }
 

@@ -135,7 +135,9 @@ static void a_window_takes_so_many_and_no_more(void **state)
 	assert_true(wait == 6 * SECOND_US); /* until "a" leaves */
 	assert_int_equal(entered(fixture, t + 4 * SECOND_US), 3);
 	/* Who is in is in, even where others stand beside it for the moment and the count is over the limit. */
-	assert_int_equal(cache_window_enter(fixture->cache, in_ms(1000), STR("window"), STR("c"), t + 4 * SECOND_US, 10 * SECOND_US, 2, &wait), OK);
+	assert_int_equal(
+		cache_window_enter(fixture->cache, in_ms(1000), STR("window"), STR("c"), t + 4 * SECOND_US, 10 * SECOND_US, 2, &wait),
+		OK);
 	/* "a" leaves ten seconds after it entered, "b" by its first time and not by its repeat. */
 	assert_int_equal(enter(fixture, "d", t + 10 * SECOND_US - 1, &wait), TOO_MANY);
 	assert_true(wait == 1);

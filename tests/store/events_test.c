@@ -97,8 +97,9 @@ static void test_a_repeat_is_a_duplicate(void **state)
 	assert_int_equal(answer.results[1].verdict, EVENTS_DUPLICATE);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.event_queue"), 2);
 	/* Spelled otherwise, the same: order, escapes, the offset of the time, null for what is left out. */
-	answer = must_accept_one("{\"at\":\"2025-11-20T14:24:14.000+01:00\",\"idempotency_key\":\"\\u006b1\",\"data\":{\"chat\":null,\"length\":5},"
-	                         "\"type\":\"message_sent\",\"platform_id\":\"42\",\"platform\":\"telegram\",\"note\":1}");
+	answer = must_accept_one(
+		"{\"at\":\"2025-11-20T14:24:14.000+01:00\",\"idempotency_key\":\"\\u006b1\",\"data\":{\"chat\":null,\"length\":5},"
+		"\"type\":\"message_sent\",\"platform_id\":\"42\",\"platform\":\"telegram\",\"note\":1}");
 	assert_int_equal(answer.duplicates, 1);
 	/* xp_gain is read as xp_change. */
 	answer = must_accept_one("{\"platform\":\"discord\",\"platform_id\":\"43\",\"type\":\"xp_gain\",\"data\":{\"reason\":\"r\",\"xp\":7},"
@@ -139,7 +140,8 @@ static void test_a_key_with_another_content_is_refused_and_says_what_differs(voi
 static void test_keys_that_come_twice_in_one_request(void **state)
 {
 	struct str items[] = {
-		message("42", "k", AT, 0x5), message("42", "k", AT, 5), message("42", "k", AT, 6), message("42", "k", AT, 99999), message("42", "k", AT, 5),
+		message("42", "k", AT, 0x5),   message("42", "k", AT, 5), message("42", "k", AT, 6),
+		message("42", "k", AT, 99999), message("42", "k", AT, 5),
 	};
 	struct events_answer answer = must_accept(items, 5);
 

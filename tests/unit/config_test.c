@@ -327,7 +327,8 @@ static void test_development(void **state)
 static void test_file(void **state)
 {
 	(void)state;
-	use_file("\xEF\xBB\xBF# a comment\n; another\n\n[trivet]\nthreads = 7\r\nlog_level: error\nredis_url =redis://h:1/0?x=a;b ;c\nrun_dir = /a b\n"
+	use_file("\xEF\xBB\xBF# a comment\n; another\n\n[trivet]\nthreads = 7\r\nlog_level: error\nredis_url =redis://h:1/0?x=a;b "
+	         ";c\nrun_dir = /a b\n"
 	         "bot_username = main_bot\n"
 	         "[telegram.main]\ntoken = 1:a\nsecret = " SECRET "\n"
 	         "[telegram.quiz_2]\ntoken = 2:b\nsecret = " SECRET "\nusername = q\n[trivet]\nlisten = /s\n  pg_connections = 3");

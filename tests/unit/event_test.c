@@ -283,7 +283,9 @@ static void test_lists_are_found_in_text(void **state)
 	assert_int_equal(jsontext_items(STR("{}"), STR("events"), 4, items, &count), NOT_FOUND);
 	assert_int_equal(jsontext_items(STR("{\"events\":{}}"), STR("events"), 4, items, &count), NOT_FOUND);
 	/* What our reader refuses in one element is still JSON. */
-	assert_int_equal(jsontext_items(STR("{\"events\":[99999999999999999999,\"\\u0000\",{\"a\":1,\"a\":2}]}"), STR("events"), 4, items, &count), OK);
+	assert_int_equal(
+		jsontext_items(STR("{\"events\":[99999999999999999999,\"\\u0000\",{\"a\":1,\"a\":2}]}"), STR("events"), 4, items, &count),
+		OK);
 	assert_int_equal(count, 3);
 }
 

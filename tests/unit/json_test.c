@@ -138,7 +138,8 @@ static void test_a_tree_larger_than_its_text(void **state)
 static void test_every_limit(void **state)
 {
 	(void)state;
-	static const char text[] = "{\"a\":[1,-2.5,\"x\\u00e9\",true,null,{\"b\":{}}],\"long name of a member\":\"a long value, longer than the first\"}";
+	static const char text[] =
+		"{\"a\":[1,-2.5,\"x\\u00e9\",true,null,{\"b\":{}}],\"long name of a member\":\"a long value, longer than the first\"}";
 	bool fitted = false;
 	for (size_t limit = 16; limit < 8192 && !fitted; limit += 16) {
 		struct arena *small = arena_new(limit);
@@ -185,8 +186,9 @@ static void test_a_long_word_at_the_end_of_memory(void **state)
 static void test_integers(void **state)
 {
 	(void)state;
-	const struct json *value = read_ok("{\"real\":1.0,\"exp\":1e3,\"max\":9223372036854775807,\"min\":-9223372036854775808,\"big\":1152921504606846977,"
-	                                   "\"text\":\"1\",\"null\":null,\"seven\":7}");
+	const struct json *value =
+		read_ok("{\"real\":1.0,\"exp\":1e3,\"max\":9223372036854775807,\"min\":-9223372036854775808,\"big\":1152921504606846977,"
+	                "\"text\":\"1\",\"null\":null,\"seven\":7}");
 	int64_t number = 4711;
 	/* jansson would answer 0 for both, and lose the last bits of `big` as a double. */
 	assert_int_equal(json_get_i64(value, "real", INT64_MIN, INT64_MAX, &number), INVALID);
@@ -210,7 +212,8 @@ static void test_integers(void **state)
 static void test_members(void **state)
 {
 	(void)state;
-	const struct json *value = read_ok("{\"s\":\"\\u044f\",\"b\":true,\"n\":null,\"o\":{\"x\":[1,null,\"y\"]},\"id\":\"123\",\"bad\":\"0123\",\"num\":5,\"e\":\"\"}");
+	const struct json *value = read_ok("{\"s\":\"\\u044f\",\"b\":true,\"n\":null,\"o\":{\"x\":[1,null,\"y\"]},\"id\":\"123\",\"bad\":"
+	                                   "\"0123\",\"num\":5,\"e\":\"\"}");
 	struct str text = STR("untouched");
 	bool flag = false;
 	int64_t id = 0;

@@ -25,7 +25,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct str formatted(enum language language, enum message message, const struct text_arg *args, size_t count, const struct text_style *style)
+static struct str formatted(enum language language, enum message message, const struct text_arg *args, size_t count,
+                            const struct text_style *style)
 {
 	struct buf out = buf_init(arena, 4096);
 
@@ -92,8 +93,11 @@ static void mark_escapes(struct buf *out, struct str s, bool in_code)
 
 static void test_words_and_arguments_pass_the_escape_and_tags_do_not(void **state)
 {
-	static const struct text_style marking = {
-		.bold_open = STR_INIT("B"), .bold_close = STR_INIT("/B"), .code_open = STR_INIT("C"), .code_close = STR_INIT("/C"), .escape = mark_escapes};
+	static const struct text_style marking = {.bold_open = STR_INIT("B"),
+	                                          .bold_close = STR_INIT("/B"),
+	                                          .code_open = STR_INIT("C"),
+	                                          .code_close = STR_INIT("/C"),
+	                                          .escape = mark_escapes};
 
 	(void)state;
 	assert_text(formatted(LANGUAGE_EN, MSG_PROFILE_RANK, (struct text_arg[]){TEXT_STR(STR("<b>{0}"))}, 1, &marking), "(Rank: )B(<b>{0})/B");

@@ -20,7 +20,11 @@ function flush_block() {
 	seen[name] = 1
 	name = ""
 }
-BEGIN { if (what == "enum") { print "/* Generated from shared/store/sql; do not edit. */\n#ifndef TRIVET_GEN_SQL_H\n#define TRIVET_GEN_SQL_H\nenum sql {" } }
+BEGIN {
+	if (what == "enum") {
+		print "/* Generated from shared/store/sql; do not edit. */\n#ifndef TRIVET_GEN_SQL_H\n#define TRIVET_GEN_SQL_H\nenum sql {"
+	}
+}
 /^-- name: / { flush_block(); name = $3; body = ""; next }
 /^[ \t]*--/ { next }
 name != "" && body == "" && /^[ \t]*$/ { next }
