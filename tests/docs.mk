@@ -11,4 +11,5 @@ docs-config: $(B)/trivet
 
 check-docs-config: $(B)/trivet
 	@$(foreach d,$(CONFIG_DOCS),$(B)/trivet config --document $(word 2,$(subst :, ,$(d))) | \
-	  diff -u $(word 1,$(subst :, ,$(d))) - || { echo "$(word 1,$(subst :, ,$(d))): differs from shared/io/config_table.c: run make docs"; exit 1; };) true
+	  diff -u $(word 1,$(subst :, ,$(d))) - || \
+	  { echo "$(word 1,$(subst :, ,$(d))): differs from shared/io/config_table.c: run make docs"; exit 1; };) true

@@ -1,8 +1,8 @@
 # Fuzzing with libFuzzer and sanitizers: `make fuzz T=telegram_update S=600`, `make fuzz-smoke` (every target, 20 s each).
 #
 # tests/fuzz/corpus/<target> holds the seeds, and a case for each defect that was found. What a run finds beside them is kept in
-# build/fuzz/corpus/<target> for the next run; an input that broke something in build/fuzz/found/<target>. A finding fails the make and says how
-# to see it again; when mended, the input goes into the seeds.
+# build/fuzz/corpus/<target> for the next run; an input that broke something in build/fuzz/found/<target>. A finding fails the make and
+# says how to see it again; when mended, the input goes into the seeds.
 
 S ?= 60
 SMOKE_SECONDS := 20
@@ -20,8 +20,8 @@ fuzz:
 	+@$(MAKE) --no-print-directory S=$(S) fuzz-run-$(T)
 
 fuzz-smoke:
-	+@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) V=fuzz fuzz-built
-	+@$(MAKE) --no-print-directory --keep-going --output-sync=target $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) S=$(SMOKE_SECONDS) \
+	+@$(MAKE) --no-print-directory $(AS_MANY_JOBS) V=fuzz fuzz-built
+	+@$(MAKE) --no-print-directory --keep-going --output-sync=target $(AS_MANY_JOBS) S=$(SMOKE_SECONDS) \
 	    $(FUZZ_TARGETS:%=fuzz-run-%)
 
 $(FUZZ_TARGETS:%=fuzz-run-%): fuzz-run-%:
@@ -30,7 +30,8 @@ $(FUZZ_TARGETS:%=fuzz-run-%): fuzz-run-%:
 	    $(FUZZ_BUILD)/fuzz/$* $(FUZZ_LIMITS) -max_total_time=$(S) -artifact_prefix=$(FUZZ_BUILD)/found/$*/ \
 	        $(FUZZ_BUILD)/corpus/$* $(wildcard tests/fuzz/corpus/$*) > $(FUZZ_BUILD)/log/$*.log 2>&1; then \
 	    awk -v target=$* -v seconds=$(S) '/stat::number_of_executed_units/ { runs = $$2 } /stat::new_units_added/ { fresh = $$2 } \
-	        END { printf "fuzz %s: nothing found in %d s, %d inputs, %d new for the corpus\n", target, seconds, runs, fresh }' $(FUZZ_BUILD)/log/$*.log; \
+	        END { printf "fuzz %s: nothing found in %d s, %d inputs, %d new for the corpus\n", target, seconds, runs, fresh }' \
+	        $(FUZZ_BUILD)/log/$*.log; \
 	else \
 	    tail -n 60 $(FUZZ_BUILD)/log/$*.log; \
 	    input=$$(sed -n 's/.*Test unit written to //p' $(FUZZ_BUILD)/log/$*.log | tail -n 1); \

@@ -4,13 +4,16 @@
 # The builds of lint have folders of their own: an object of an ordinary build, made without -Werror, would hide its warning.
 
 LINT := build/lint
-LINT_STEPS := lint-format lint-layers lint-sql lint-scripts lint-headers lint-docs lint-gcc lint-clang lint-link lint-analyzer lint-cppcheck lint-tidy
+LINT_STEPS := lint-format lint-layers lint-sql lint-scripts lint-gcc lint-clang lint-link lint-docs lint-headers lint-cppcheck \
+              lint-analyzer lint-tidy
 
 # As many jobs as processors, unless the caller said how many; every step runs even when another failed.
 .PHONY: lint $(LINT_STEPS)
 lint: deps-test
-	+@$(MAKE) --no-print-directory --keep-going --output-sync=target $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) $(LINT_STEPS)
-	@tests/lint/statistics
+	@status=0; \
+	$(MAKE) --no-print-directory --keep-going --output-sync=target $(AS_MANY_JOBS) $(LINT_STEPS) || status=1; \
+	tests/lint/statistics || status=1; \
+	if [ $$status -eq 0 ]; then echo "lint: nothing found"; else echo "lint: FAILED: see above"; fi; exit $$status
 
 # ---- compilers -------------------------------------------------------------------------------------------------------------------
 
@@ -112,13 +115,23 @@ lint-scripts:
 $(B)/commands_document: $(B)/obj/tests/lint/commands_document.o $(ARCHIVES)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ARCHIVES) $(LIBRARIES)
 
-.PHONY: docs-commands check-docs-commands check-docs
+.PHONY: docs-commands check-docs-commands check-docs-manual check-docs
 docs: docs-commands
 docs-commands: $(B)/commands_document
 	@$< > docs/COMMANDS.md
 check-docs-commands: $(B)/commands_document
 	@$< | diff -u docs/COMMANDS.md - || { echo "docs/COMMANDS.md: differs from shared/command/commands.def: run make docs"; exit 1; }
-check-docs: check-docs-config check-docs-commands
-	@tests/lint/check_manual $(B)/trivet
+check-docs-manual: $(B)/trivet
+	@tests/lint/check_manual $<
+
+# A kind of tests as others are (tests/check.mk): a document that drifted is a failed test.
+DOCS_CHECKS := check-docs-config check-docs-commands check-docs-manual
+check-docs:
+	$(call forget_total,docs)
+	@mkdir -p $(B)/log; passed=0; failed=0; \
+	for one in $(DOCS_CHECKS); do \
+	    if $(MAKE) --no-print-directory $$one; then passed=$$((passed + 1)); else failed=$$((failed + 1)); fi; \
+	done; \
+	echo "$$passed $$failed 0" > $(B)/log/docs.total; echo "docs: $$passed passed, $$failed failed, 0 skipped"; [ $$failed -eq 0 ]
 lint-docs: lint-gcc
 	$(IN_VARIANT) $(GCC_BUILD) check-docs
