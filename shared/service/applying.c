@@ -321,15 +321,18 @@ enum status applying_turn(struct ctx *ctx, struct applier *applier, struct appli
 	return batch.none && !narrowed ? NOT_FOUND : OK;
 }
 
+/* In a transaction, for the plan: a kept one of an empty queue would look through all of a full one, once per lane. */
 static enum status read_oldest(struct tx *tx, void *arg)
 {
-	return event_oldest(tx, arg);
+	enum status status = event_plan(tx, true);
+
+	return status == OK ? event_oldest(tx, arg) : status;
 }
 
 enum status applying_lag(struct ctx *ctx, int64_t *ret_lag)
 {
 	int64_t accepted_at = 0;
-	enum status status = service_read(ctx, read_oldest, &accepted_at);
+	enum status status = tx_run(ctx, read_oldest, &accepted_at);
 
 	if (status == OK) {
 		*ret_lag = accepted_at != 0 && accepted_at < ctx->now ? ctx->now - accepted_at : 0;
