@@ -355,6 +355,18 @@ static void what_is_scheduled_for_later_holds_up_nobody(void **state)
 	assert_string_equal(statuses(), "1:pending 2:processing");
 }
 
+static void what_falls_due_waits_for_what_is_in_work(void **state)
+{
+	struct fixture *f = *state;
+	assert_true(take_lease(f, &f->me));
+	assert_int_equal(add(f, (struct notice){.recipient = 5, .due_at = NOW + MINUTE_US}), OK);
+	assert_int_equal(add(f, (struct notice){.recipient = 5}), OK);
+	assert_int_equal(claim(f).count, 1);
+	f->ctx.now = NOW + MINUTE_US;
+	assert_int_equal(claim(f).count, 0);
+	assert_string_equal(statuses(), "1:pending 2:processing");
+}
+
 static void urgent_rows_come_first_and_wait_only_for_urgent_ones(void **state)
 {
 	struct fixture *f = *state;
@@ -631,6 +643,7 @@ int main(void)
 		TEST(of_one_recipient_only_the_oldest_is_in_work),
 		TEST(what_waits_after_a_try_holds_up_those_behind_it),
 		TEST(what_is_scheduled_for_later_holds_up_nobody),
+		TEST(what_falls_due_waits_for_what_is_in_work),
 		TEST(urgent_rows_come_first_and_wait_only_for_urgent_ones),
 		TEST(recipients_that_must_wait_are_left_out),
 		TEST(no_more_are_claimed_than_there_is_room),
