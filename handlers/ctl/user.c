@@ -128,9 +128,9 @@ static enum ctl_exit print_parts(struct ctl *ctl, struct json *user, struct json
 
 enum ctl_exit run_user_show(struct ctl *ctl)
 {
-	struct whom whom;
+	struct whom whom = {0};
 	struct pg_rows *rows;
-	struct json *lists[ARRAY_LEN(parts)];
+	struct json *lists[ARRAY_LEN(parts)] = {NULL};
 	enum ctl_exit found = find_whom(ctl, ctl->words[0], false, &whom);
 	if (found != CTL_DONE) {
 		return found;
@@ -190,8 +190,8 @@ static enum ctl_exit tell_merge(struct ctl *ctl, const struct merge_call *call)
 
 enum ctl_exit run_user_merge(struct ctl *ctl)
 {
-	struct whom a;
-	struct whom b;
+	struct whom a = {0};
+	struct whom b = {0};
 	enum ctl_exit found = find_whom(ctl, ctl->words[0], false, &a);
 	found = found == CTL_DONE ? find_whom(ctl, ctl->words[1], false, &b) : found;
 	if (found != CTL_DONE) {
