@@ -31,7 +31,8 @@ else ifeq ($(V),dist)
   VARIANT_CFLAGS := -O2 -D_FORTIFY_SOURCE=2 $(HARDENING)
   VARIANT_LDFLAGS := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 else ifeq ($(V),asan)
-  VARIANT_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DTRIVET_DEVELOPMENT -DTRIVET_SANITIZE
+  VARIANT_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
+                    -DTRIVET_DEVELOPMENT -DTRIVET_SANITIZE
   VARIANT_LDFLAGS := -fsanitize=address,undefined
 else ifeq ($(V),tsan)
   VARIANT_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=thread -DTRIVET_DEVELOPMENT -DTRIVET_SANITIZE

@@ -27,7 +27,8 @@ static bool edit(struct deferred *work)
 	struct ctx *ctx = work->ctx;
 	struct http_request request = {0};
 	struct http_response response = {0};
-	struct outgoing outgoing = {.config = ctx->app->config, .bot = work->update.bot, .recipient = work->update.actor.platform_id, .channel_id = 1};
+	struct outgoing outgoing = {
+		.config = ctx->app->config, .bot = work->update.bot, .recipient = work->update.actor.platform_id, .channel_id = 1};
 
 	if (discord_edit(ctx->arena, ctx->app->config, &work->update, ctx->language, work->reply, &request) != OK ||
 	    http_call(ctx->arena, &request, &response) != OK) {
