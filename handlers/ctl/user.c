@@ -249,7 +249,7 @@ enum ctl_exit run_user_unmerge(struct ctl *ctl)
 }
 
 struct unlink_call {
-	struct whom whom = {0};
+	struct whom whom;
 	enum unlink_verdict verdict;
 	struct identity left;
 };
