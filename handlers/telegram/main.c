@@ -10,6 +10,8 @@
 
 #define BODY_LIMIT ((size_t)1024 * 1024)
 #define DEADLINE_US (2 * SECOND_US)
+/* For writing down what used up the request's memory; its head is the largest part. */
+#define ASIDE_MEMORY (4 * (size_t)ASIDE_HEAD_MAX + (size_t)64 * 1024)
 
 /* Which bot it is for is in the path, who sends it in the secret header (decisions.md: an unknown bot is 404, no proof is 401). */
 static enum status verify(struct route_call *call)
@@ -36,6 +38,7 @@ static enum status set_aside(struct route_call *call, const char *reason)
 
 	log_message(LOG_WARNING, "update_set_aside", "bot " STR_FMT ": %s, %llu bytes", STR_ARG(bot->name), reason,
 	            (unsigned long long)call->body_size);
+	arena_extend(call->ctx->arena, ASIDE_MEMORY);
 	return aside_keep(call->ctx, &(struct aside){
 		.platform = PLATFORM_TELEGRAM, .bot = bot->name, .reason = reason, .body = call->request->body, .size = call->body_size});
 }

@@ -26,6 +26,7 @@ struct arena {
 	struct block *blocks; /* newest first; the last one is kept over a reset */
 	struct hook *hooks;   /* newest first; they live in the blocks */
 	size_t limit;
+	size_t extra; /* on top of the limit, until the reset */
 	size_t used;
 	bool failed;
 };
@@ -91,6 +92,7 @@ void arena_reset(struct arena *arena)
 		arena->blocks->used = 0;
 	}
 	arena->used = 0;
+	arena->extra = 0;
 	arena->failed = false;
 }
 
@@ -138,7 +140,7 @@ static struct block *room_for(struct arena *arena, size_t taken)
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
-	size_t left = arena->limit - arena->used;
+	size_t left = arena->limit + arena->extra - arena->used;
 	if (arena->failed || size > left) {
 		return refuse(arena);
 	}
@@ -187,6 +189,12 @@ enum status arena_defer(struct arena *arena, void (*fn)(void *object), void *obj
 bool arena_failed(const struct arena *arena)
 {
 	return arena->failed;
+}
+
+void arena_extend(struct arena *arena, size_t size)
+{
+	arena->extra += size;
+	arena->failed = false;
 }
 
 size_t arena_used(const struct arena *arena)

@@ -68,6 +68,13 @@ MUST_CHECK enum status arena_defer(struct arena *arena, void (*fn)(void *object)
 bool arena_failed(const struct arena *arena);
 
 /*
+ * arena_extend - `size` bytes more until the reset, and no longer failed: for keeping what did not fit, or saying so.
+ *
+ * Only for who gives up all that was made since the arena was whole: half a value is a whole one from now on.
+ */
+void arena_extend(struct arena *arena, size_t size);
+
+/*
  * arena_used - bytes handed out since the last reset.
  */
 size_t arena_used(const struct arena *arena);

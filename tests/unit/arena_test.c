@@ -153,6 +153,21 @@ static void test_refused_hook_has_run(void **state)
 	assert_int_equal(order_len, 1);
 }
 
+static void test_a_full_arena_can_be_extended_until_its_reset(void **state)
+{
+	(void)state;
+	struct arena *arena = arena_new(1024);
+	assert_null(arena_alloc(arena, 2048));
+	arena_extend(arena, 1024);
+	assert_false(arena_failed(arena));
+	assert_non_null(arena_alloc(arena, 1024));
+	assert_non_null(arena_alloc(arena, 1024));
+	assert_null(arena_alloc(arena, 1));
+	arena_reset(arena);
+	assert_null(arena_alloc(arena, 2048));
+	arena_free(arena);
+}
+
 static void test_free_of_nothing(void **state)
 {
 	(void)state;
@@ -190,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_many_and_large_allocations),
 		cmocka_unit_test(test_hooks_run_newest_first_and_once),
 		cmocka_unit_test(test_refused_hook_has_run),
+		cmocka_unit_test(test_a_full_arena_can_be_extended_until_its_reset),
 		cmocka_unit_test(test_free_of_nothing),
 #ifdef __SANITIZE_ADDRESS__
 		cmocka_unit_test(test_sanitizer_sees_one_byte),
