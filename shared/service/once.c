@@ -2,6 +2,7 @@
 #include "service/once.h"
 
 #include "base/metric.h"
+#include "core/platform_id.h"
 #include "service/sealed.h"
 #include "service/tx.h"
 
@@ -35,6 +36,8 @@ static enum status store_reply(struct tx *tx, const struct once_call *call)
 	pg_add_bytes(&params, encoded);
 	pg_add_bytes(&params, sealed);
 	pg_add_time(&params, str_present(sealed) ? call->result->sealed_until : 0);
+	bool said = tx->ctx->language != LANGUAGE_UNSET;
+	pg_add_str(&params, said ? language_code(tx->ctx->language) : STR_ABSENT);
 	struct pg_rows *rows;
 	status = tx_query(tx, SQL_INBOX_STORE, &params, &rows);
 	if (status != OK) {
@@ -78,6 +81,9 @@ static enum status load_reply(struct tx *tx, const struct once_call *call)
 	if (status != OK) {
 		return status;
 	}
+	/* The words shall be the first answer's, whatever the person has chosen since. */
+	enum language language = language_from_code(pg_str(rows, 0, 3));
+	tx->ctx->language = language != LANGUAGE_UNSET ? language : tx->ctx->language;
 	*call->result = (struct once_result){.reply = reply, .sealed_until = sealed_until, .repeated = true};
 	return OK;
 }

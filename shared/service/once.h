@@ -3,6 +3,7 @@
  *
  * In one transaction: claim the key in the inbox, do the work, store the encoded neutral reply (and its secrets, sealed until
  * `sealed_until`), commit. A repeat, also one that came while the first was in work, decodes the stored reply.
+ * ctx->language at the end of the work is stored with it, and set again for a repeat: the same words.
  */
 #ifndef TRIVET_SERVICE_ONCE_H
 #define TRIVET_SERVICE_ONCE_H

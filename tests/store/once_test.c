@@ -93,6 +93,21 @@ static void assert_words(struct arena *arena, const struct reply *reply, const c
 	assert_string_equal(str_z(arena, words(arena, reply)), expected);
 }
 
+/* A repeated "/lang ru" was answered in the platform's language, with words that say the opposite. */
+static void a_repeat_is_in_the_language_of_the_first(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct ctx ctx = ctx_at(fixture, NOW);
+	struct job job = {.number = 7};
+	struct once_result result;
+	ctx.language = LANGUAGE_RU;
+	assert_int_equal(once(&ctx, STR("test:language"), do_job, &job, &result), OK);
+	ctx.language = LANGUAGE_EN;
+	assert_int_equal(once(&ctx, STR("test:language"), do_job, &job, &result), OK);
+	assert_true(result.repeated);
+	assert_int_equal(ctx.language, LANGUAGE_RU);
+}
+
 static void a_repeat_gets_the_stored_reply(void **state)
 {
 	const struct fixture *fixture = *state;
@@ -276,6 +291,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_repeat_gets_the_stored_reply),
+		TEST(a_repeat_is_in_the_language_of_the_first),
 		TEST(a_failure_stores_nothing_and_runs_afresh),
 		TEST(secrets_come_back_while_they_live),
 		TEST(secrets_of_another_key_are_absent),
