@@ -93,6 +93,11 @@ def buttons(markup):
     return dict(rows)
 
 
+def told_on_discord(fakes, user):
+    """The message with "Not me" that this person gets; those of earlier tests may still be on their way."""
+    return wait_for(lambda: [c for c in fakes.calls(platform="discord", recipient=user) if "Not me" in str(c["body"])], 10, "the message to the issuer")
+
+
 @pytest.fixture
 def people(stack, new_id):
     stack.set_clock(0) if People(stack, new_id).offset() else None
@@ -238,7 +243,7 @@ def test_getcode_in_a_group_points_to_the_private_chat(people, stack, new_id):
 def test_the_issuer_is_told_and_can_say_not_me(people, stack, fakes, new_id):
     discord, telegram = new_id(), new_id()
     people.telegram(telegram, f"/code {people.code_from_discord(discord)}")
-    told = wait_for(lambda: [c for c in fakes.calls(platform="discord") if "Not me" in str(c["body"])], 5, "the message to the issuer")
+    told = told_on_discord(fakes, discord)
     action = buttons(told[0]["body"])["Not me"]
     assert "Undone" in people.press_discord(discord, action)["data"]["content"]
     assert people.account("telegram", telegram)["id"] != people.account("discord", discord)["id"]
@@ -248,7 +253,7 @@ def test_the_issuer_is_told_and_can_say_not_me(people, stack, fakes, new_id):
 def test_not_me_is_not_for_strangers_and_ends_after_a_day(people, stack, fakes, new_id):
     discord, telegram = new_id(), new_id()
     people.telegram(telegram, f"/code {people.code_from_discord(discord)}")
-    told = wait_for(lambda: [c for c in fakes.calls(platform="discord") if "Not me" in str(c["body"])], 5, "the message to the issuer")
+    told = told_on_discord(fakes, discord)
     action = buttons(told[0]["body"])["Not me"]
     assert "Only the owner" in people.press_discord(new_id(), action)["data"]["content"]
     stack.set_clock(DAY + 60)
@@ -306,7 +311,7 @@ def test_the_question_is_the_redeemers_alone_and_lives_ten_minutes(people, stack
 def test_an_undone_merge_gives_both_back_what_they_brought(people, stack, fakes, new_id):
     discord, telegram, question = linked_with_history(people, new_id)
     people.press_telegram(telegram, buttons(question["reply_markup"])["Yes, join them"])
-    told = wait_for(lambda: [c for c in fakes.calls(platform="discord") if "Not me" in str(c["body"])], 5, "the message to the issuer")
+    told = told_on_discord(fakes, discord)
     stack.set_clock(6 * DAY)
     try:
         assert "Undone" in people.press_discord(discord, buttons(told[0]["body"])["Not me"])["data"]["content"]
