@@ -85,7 +85,7 @@ struct link_merge {
 	int64_t identity_ids[ACCOUNT_IDENTITIES_MAX];
 	size_t identity_count;
 	int histories;
-	struct balance brought; /* by the loser, less what it got back already */
+	struct balance brought; /* by the loser, as far as it has not gone back and was not spent before a later joining carried it on */
 	int64_t at;
 	int64_t undone_at;
 };
@@ -108,17 +108,28 @@ enum link_undo_verdict {
  */
 enum link_undo_verdict link_undo_decide(const struct link_merge *merge, const struct member *holder, int64_t identity_id, int64_t now);
 
-/* link_undo_return - what an undo gives back: each sum that was brought, no more than is left (sums of a period only within it). */
+/*
+ * link_marks - what an identity takes along when it leaves an account: that which was paid once, and every limit that runs. All else is 0.
+ *
+ * Nothing is printed by leaving and coming back, and no cap is escaped (domain.md, "Unlinking").
+ */
+struct balance link_marks(const struct balance *balance);
+
+/*
+ * link_undo_return - what an undo gives back: each sum that was brought, no more than is left (sums of a period only within it); and the
+ * holder's marks, which stay with both. Runs and streaks stay with the holder.
+ */
 struct balance link_undo_return(const struct link_merge *merge, const struct balance *holder);
 
 /*
- * link_join_sums - adds everything but XP and coins (those go by ledger rows) of `from` to `into`.
+ * link_join_sums - adds everything but XP and coins (those go by ledger rows) and the number of badges (they are united) of `from`.
  *
- * Sums of a period count only when it is the later one of both; the later last_daily comes with its streak.
+ * Sums of a period count only when it is the later one of both; of runs the longer stays; the later last_daily comes with its streak; the
+ * caps of a day add up; of both sides' paid ranks the higher counts.
  */
 void link_join_sums(struct balance *into, const struct balance *from);
 
-/* link_take_sums - the reverse for an undo; `part` came from link_undo_return(). Streaks stay where they are. */
+/* link_take_sums - the reverse for an undo; `part` came from link_undo_return(). */
 void link_take_sums(struct balance *from, const struct balance *part);
 
 enum unlink_verdict {

@@ -61,7 +61,7 @@ static enum status carry_out_undo(struct tx *tx, const struct link_merge *merge,
 		status = merge_part(tx, merge, holder->account.id);
 	}
 	if (status == OK) {
-		status = merge_mark_undone(tx, merge, &part, by);
+		status = merge_mark_undone(tx, merge, by);
 	}
 	if (status != OK) {
 		return status;

@@ -284,26 +284,34 @@ enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t 
 	return OK;
 }
 
+/* Columns of merge_get. */
+enum merge_column {
+	G_ID, G_SURVIVOR, G_LOSER, G_ISSUER, G_REDEEMER, G_SURVIVOR_OLDEST, G_LOSER_OLDEST, G_IDENTITY_FIRST, G_IDENTITY_SECOND, G_IDENTITY_THIRD,
+	G_HISTORIES, G_SEASON_NO, G_WEEK_NO, G_AT, G_UNDONE_AT, G_HOLDER,
+	G_XP, G_COINS, G_SEASON_XP, G_SEASON_COINS, G_WEEK_XP, G_WEEK_COINS, G_MESSAGES, G_VOICE, G_PLAYED, G_WON, G_ACHIEVEMENTS
+};
+
 static void read_merge(const struct pg_rows *rows, struct link_merge *merge)
 {
 	*merge = (struct link_merge){
-		.id = pg_i64(rows, 0, 0),
-		.survivor_id = pg_i64(rows, 0, 1),
-		.loser_id = pg_i64(rows, 0, 2),
-		.issuer_identity_id = pg_i64(rows, 0, 3),
-		.redeemer_identity_id = pg_i64(rows, 0, 4),
-		.survivor_oldest_id = pg_i64(rows, 0, 5),
-		.loser_oldest_id = pg_i64(rows, 0, 6),
-		.histories = (int)pg_i64(rows, 0, 10),
-		.brought = {.xp = pg_i64(rows, 0, 11), .coins = pg_i64(rows, 0, 12), .season_no = pg_i64(rows, 0, 13),
-		            .season_xp = pg_i64(rows, 0, 14), .season_coins = pg_i64(rows, 0, 15), .week_no = pg_i64(rows, 0, 16),
-		            .week_xp = pg_i64(rows, 0, 17), .week_coins = pg_i64(rows, 0, 18), .messages_sent = pg_i64(rows, 0, 19),
-		            .voice_seconds = pg_i64(rows, 0, 20), .games_played = pg_i64(rows, 0, 21), .games_won = pg_i64(rows, 0, 22),
-		            .achievements = pg_i64(rows, 0, 23)},
-		.at = pg_time(rows, 0, 24),
-		.undone_at = pg_time(rows, 0, 25),
+		.id = pg_i64(rows, 0, G_ID),
+		.survivor_id = pg_i64(rows, 0, G_SURVIVOR),
+		.loser_id = pg_i64(rows, 0, G_LOSER),
+		.issuer_identity_id = pg_i64(rows, 0, G_ISSUER),
+		.redeemer_identity_id = pg_i64(rows, 0, G_REDEEMER),
+		.survivor_oldest_id = pg_i64(rows, 0, G_SURVIVOR_OLDEST),
+		.loser_oldest_id = pg_i64(rows, 0, G_LOSER_OLDEST),
+		.histories = (int)pg_i64(rows, 0, G_HISTORIES),
+		.brought = {.xp = pg_i64(rows, 0, G_XP), .coins = pg_i64(rows, 0, G_COINS), .season_no = pg_i64(rows, 0, G_SEASON_NO),
+		            .season_xp = pg_i64(rows, 0, G_SEASON_XP), .season_coins = pg_i64(rows, 0, G_SEASON_COINS),
+		            .week_no = pg_i64(rows, 0, G_WEEK_NO), .week_xp = pg_i64(rows, 0, G_WEEK_XP),
+		            .week_coins = pg_i64(rows, 0, G_WEEK_COINS), .messages_sent = pg_i64(rows, 0, G_MESSAGES),
+		            .voice_seconds = pg_i64(rows, 0, G_VOICE), .games_played = pg_i64(rows, 0, G_PLAYED),
+		            .games_won = pg_i64(rows, 0, G_WON), .achievements = pg_i64(rows, 0, G_ACHIEVEMENTS)},
+		.at = pg_time(rows, 0, G_AT),
+		.undone_at = pg_time(rows, 0, G_UNDONE_AT),
 	};
-	for (int column = 7; column <= 9 && !pg_is_null(rows, 0, column); column++) {
+	for (int column = G_IDENTITY_FIRST; column <= G_IDENTITY_THIRD && !pg_is_null(rows, 0, column); column++) {
 		merge->identity_ids[merge->identity_count++] = pg_i64(rows, 0, column);
 	}
 }
@@ -323,7 +331,7 @@ enum status merge_read(struct tx *tx, int64_t merge_id, struct link_merge *ret_m
 		return NOT_FOUND;
 	}
 	read_merge(rows, ret_merge);
-	*ret_holder = pg_i64(rows, 0, 26);
+	*ret_holder = pg_i64(rows, 0, G_HOLDER);
 	return OK;
 }
 
@@ -374,26 +382,10 @@ enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t ho
 	return tx_query(tx, SQL_IDENTITIES_RETURN, &params, NULL);
 }
 
-static enum status reduce_later(struct tx *tx, const struct link_merge *merge, const struct balance *returned)
+enum status merge_mark_undone(struct tx *tx, const struct link_merge *merge, struct str by)
 {
 	struct pg_params params = tx_params(tx);
-
-	pg_add_i64(&params, merge->id);
-	pg_add_i64_array(&params, merge->identity_ids, merge->identity_count);
-	pg_add_i64(&params, returned->xp);
-	pg_add_i64(&params, returned->coins);
-	pg_add_i64(&params, returned->season_xp);
-	pg_add_i64(&params, returned->season_coins);
-	pg_add_i64(&params, returned->week_xp);
-	pg_add_i64(&params, returned->week_coins);
-	add_sums(&params, returned);
-	return tx_query(tx, SQL_MERGE_REDUCE, &params, NULL);
-}
-
-enum status merge_mark_undone(struct tx *tx, const struct link_merge *merge, const struct balance *returned, struct str by)
-{
-	struct pg_params params = tx_params(tx);
-	enum status status = reduce_later(tx, merge, returned);
+	enum status status = run_one(tx, SQL_MERGE_REDUCE, merge->id);
 
 	if (status != OK) {
 		return status;

@@ -80,13 +80,24 @@ VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::bigint, 
         $18::bigint, $19::bigint, $20::bigint, $21::bigint, $22::timestamptz)
 RETURNING id;
 
+-- `later`: the joinings that carried this one's data on, from its survivor up to the account that lives.
+-- The last columns: what was still there when each of them happened, the smallest counts. What was spent before is nobody's to give back.
 -- name: merge_get
+WITH RECURSIVE later AS (
+    SELECT c.* FROM public.merge m JOIN public.merge c ON c.loser_id = m.survivor_id AND c.undone_at IS NULL WHERE m.id = $1::bigint
+    UNION ALL
+    SELECT c.* FROM later l JOIN public.merge c ON c.loser_id = l.survivor_id AND c.undone_at IS NULL
+)
 SELECT m.id, m.survivor_id, m.loser_id, m.issuer_identity_id, m.redeemer_identity_id, m.survivor_oldest_id, m.loser_oldest_id,
-       m.identity_ids[1], m.identity_ids[2], m.identity_ids[3], m.histories, m.xp, m.coins, m.season_no, m.season_xp, m.season_coins,
-       m.week_no, m.week_xp, m.week_coins, m.messages_sent, m.voice_seconds, m.games_played, m.games_won, m.achievements, m.at, m.undone_at,
-       coalesce(f.survivor_id, m.survivor_id)
-FROM public.merge m LEFT JOIN public.account_family f ON f.account_id = m.survivor_id
-WHERE m.id = $1::bigint;
+       m.identity_ids[1], m.identity_ids[2], m.identity_ids[3], m.histories, m.season_no, m.week_no, m.at, m.undone_at,
+       coalesce(f.survivor_id, m.survivor_id),
+       least(m.xp, min(l.xp)), least(m.coins, min(l.coins)), least(m.season_xp, min(l.season_xp)),
+       least(m.season_coins, min(l.season_coins)), least(m.week_xp, min(l.week_xp)), least(m.week_coins, min(l.week_coins)),
+       least(m.messages_sent, min(l.messages_sent)), least(m.voice_seconds, min(l.voice_seconds)),
+       least(m.games_played, min(l.games_played)), least(m.games_won, min(l.games_won)), least(m.achievements, min(l.achievements))
+FROM public.merge m LEFT JOIN public.account_family f ON f.account_id = m.survivor_id LEFT JOIN later l ON true
+WHERE m.id = $1::bigint
+GROUP BY m.id, f.survivor_id;
 
 -- The newest joining that an account can still undo, for the operator and the pages.
 -- name: merge_latest
@@ -120,16 +131,27 @@ RETURNING id;
 -- name: merge_mark_undone
 UPDATE public.merge SET undone_at = $2::timestamptz, undone_by = $3::text WHERE id = $1::bigint;
 
--- A later joining that carried these identities with it: what left now was part of what its loser brought.
+-- The later joinings that carried it on have that much less to give back, whatever was left of it, and nobody of it to take along.
 -- name: merge_reduce
-UPDATE public.merge
-SET xp = greatest(0, xp - $3::bigint), coins = greatest(0, coins - $4::bigint),
-    season_xp = greatest(0, season_xp - $5::bigint), season_coins = greatest(0, season_coins - $6::bigint),
-    week_xp = greatest(0, week_xp - $7::bigint), week_coins = greatest(0, week_coins - $8::bigint),
-    messages_sent = greatest(0, messages_sent - $9::bigint), voice_seconds = greatest(0, voice_seconds - $10::bigint),
-    games_played = greatest(0, games_played - $11::bigint), games_won = greatest(0, games_won - $12::bigint),
-    achievements = greatest(0, achievements - $13::bigint)
-WHERE undone_at IS NULL AND id > $1::bigint AND identity_ids && $2::bigint[];
+WITH RECURSIVE later AS (
+    SELECT c.id, c.survivor_id FROM public.merge m JOIN public.merge c ON c.loser_id = m.survivor_id AND c.undone_at IS NULL
+    WHERE m.id = $1::bigint
+    UNION ALL
+    SELECT c.id, c.survivor_id FROM later l JOIN public.merge c ON c.loser_id = l.survivor_id AND c.undone_at IS NULL
+)
+UPDATE public.merge c
+SET xp = greatest(0, c.xp - m.xp), coins = greatest(0, c.coins - m.coins),
+    season_xp = CASE WHEN c.season_no = m.season_no THEN greatest(0, c.season_xp - m.season_xp) ELSE c.season_xp END,
+    season_coins = CASE WHEN c.season_no = m.season_no THEN greatest(0, c.season_coins - m.season_coins) ELSE c.season_coins END,
+    week_xp = CASE WHEN c.week_no = m.week_no THEN greatest(0, c.week_xp - m.week_xp) ELSE c.week_xp END,
+    week_coins = CASE WHEN c.week_no = m.week_no THEN greatest(0, c.week_coins - m.week_coins) ELSE c.week_coins END,
+    messages_sent = greatest(0, c.messages_sent - m.messages_sent), voice_seconds = greatest(0, c.voice_seconds - m.voice_seconds),
+    games_played = greatest(0, c.games_played - m.games_played), games_won = greatest(0, c.games_won - m.games_won),
+    achievements = greatest(0, c.achievements - m.achievements),
+    identity_ids = ARRAY(SELECT u.id FROM unnest(c.identity_ids) WITH ORDINALITY AS u(id, place)
+                         WHERE u.id <> ALL (m.identity_ids) ORDER BY u.place)
+FROM public.merge m
+WHERE m.id = $1::bigint AND c.id IN (SELECT id FROM later);
 
 -- name: identity_detach
 UPDATE public.identity

@@ -1,0 +1,537 @@
+/*
+ * linking against real stores, over three platforms: chains of joinings and their undos, separations in between, codes and questions that
+ * outlive what they were made for, and many at once. The totals of XP and coins never change, nobody gets back more than he brought.
+ */
+#include "service/linking.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "io/app.h"
+#include "service/economy.h"
+#include "service/tx.h"
+#include "store/store.h"
+#include "support/testdb.h"
+
+#define NOW (INT64_C(1800000000) * SECOND_US)
+#define CONNECTIONS 10
+#define TELEGRAM PLATFORM_TELEGRAM
+#define DISCORD PLATFORM_DISCORD
+#define WEBSITE PLATFORM_WEBSITE
+
+/* Everything that one thread of the test needs. */
+struct scene {
+	struct app *app;
+	struct arena *arena;
+	int64_t now;
+	int64_t turns; /* makes keys unique */
+};
+
+static int setup(void **state)
+{
+	static struct scene scene;
+
+	scene = (struct scene){.app = testdb_app(CONNECTIONS), .arena = arena_new(ARENA_REQUEST_LIMIT), .now = NOW};
+	testdb_exec("TRUNCATE public.inbox, public.outbox, public.merge, public.link_confirmation, public.code_used, public.account_code,"
+	            " public.account_family, public.event_key, public.ledger, public.audit_log, public.identity_reach, public.identity,"
+	            " public.account_balance, public.account RESTART IDENTITY CASCADE");
+	*state = &scene;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct scene *scene = *state;
+
+	arena_free(scene->arena);
+	testdb_app_close(scene->app);
+	return 0;
+}
+
+/* ---- one step in a transaction of its own --------------------------------------------------------------------------------------- */
+
+struct call {
+	enum status (*step)(struct tx *tx, struct call *call);
+	int64_t a, b;       /* identities or accounts, as the step says */
+	int64_t xp, coins;
+	struct str key;
+	struct str token;
+	bool yes;
+	struct link_code code;
+	struct link_attempt attempt;
+	struct link_result result;
+	enum link_answer answer;
+	enum link_undo_verdict undo;
+	enum unlink_verdict unlink;
+	struct identity left;
+	int64_t merge_id;
+	struct meanwhile *meanwhile; /* what another does between reading who asks and the step; NULL: nothing */
+};
+
+/* Another transaction, complete while this one is under way. A thread may hold one connection, so it has a thread of its own. */
+struct meanwhile {
+	struct scene scene;
+	enum status (*step)(struct tx *tx, struct call *call);
+	struct call call;
+};
+
+static enum status run_call(struct tx *tx, void *arg)
+{
+	struct call *call = arg;
+
+	return call->step(tx, call);
+}
+
+static struct ctx ctx_of(struct scene *scene)
+{
+	return testdb_ctx(scene->app, scene->arena, scene->now, 5);
+}
+
+static enum status in_tx(struct scene *scene, enum status (*step)(struct tx *tx, struct call *call), struct call *call)
+{
+	struct ctx ctx = ctx_of(scene);
+
+	call->step = step;
+	return tx_run(&ctx, run_call, call);
+}
+
+static void *run_meanwhile(void *arg)
+{
+	struct meanwhile *meanwhile = arg;
+
+	meanwhile->scene.arena = arena_new(ARENA_REQUEST_LIMIT);
+	assert_int_equal(in_tx(&meanwhile->scene, meanwhile->step, &meanwhile->call), OK);
+	arena_free(meanwhile->scene.arena);
+	return NULL;
+}
+
+static void let_it_happen(struct call *call)
+{
+	pthread_t thread;
+
+	if (call->meanwhile != NULL) {
+		assert_int_equal(pthread_create(&thread, NULL, run_meanwhile, call->meanwhile), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		call->meanwhile = NULL;
+	}
+}
+
+static enum status read_contact(struct tx *tx, int64_t identity_id, struct contact *contact)
+{
+	int64_t account_id = 0;
+	enum status status = identity_account_now(tx, identity_id, &account_id);
+
+	if (status == OK) {
+		status = member_read(tx, account_id, &contact->member);
+	}
+	contact->identity = member_identity_by_id(&contact->member, identity_id);
+	return status == OK && contact->identity == NULL ? RETRY : status; /* moved between the two reads */
+}
+
+static struct str bot_of(enum platform platform)
+{
+	return platform == DISCORD ? STR("discord") : STR("main");
+}
+
+static enum status issue_step(struct tx *tx, struct call *call)
+{
+	struct contact actor = {0};
+	enum status status = read_contact(tx, call->a, &actor);
+
+	let_it_happen(call);
+	return status != OK ? status : linking_issue(tx, &actor, bot_of(actor.identity->platform), &call->code);
+}
+
+static enum status redeem_step(struct tx *tx, struct call *call)
+{
+	struct contact actor = {0};
+	enum status status = read_contact(tx, call->b, &actor);
+
+	return status != OK ? status : linking_redeem(tx, &actor, &call->attempt, &call->result);
+}
+
+static enum status answer_step(struct tx *tx, struct call *call)
+{
+	struct contact actor = {0};
+	enum status status = read_contact(tx, call->b, &actor);
+
+	return status != OK ? status : linking_answer(tx, &actor, call->token, call->yes, &call->answer, &call->result);
+}
+
+/* a: who asks; 0: staff */
+static enum status undo_step(struct tx *tx, struct call *call)
+{
+	struct contact actor = {0};
+	enum status status = call->a != 0 ? read_contact(tx, call->a, &actor) : OK;
+
+	return status != OK ? status : linking_undo(tx, call->a != 0 ? &actor : NULL, call->merge_id, STR("test"), &call->undo);
+}
+
+/* a: who asks, 0: staff; b: who leaves */
+static enum status unlink_step(struct tx *tx, struct call *call)
+{
+	struct contact actor = {0};
+	int64_t account_id = 0;
+	enum status status = call->a != 0 ? read_contact(tx, call->a, &actor) : identity_account_now(tx, call->b, &account_id);
+
+	if (status != OK) {
+		return status;
+	}
+	let_it_happen(call);
+	account_id = call->a != 0 ? actor.member.account.id : account_id;
+	return linking_unlink(tx, call->a != 0 ? &actor : NULL, account_id, call->b, STR("test"), &call->unlink, &call->left);
+}
+
+static enum status earn_step(struct tx *tx, struct call *call)
+{
+	struct member member = {0};
+	enum status status = account_lock(tx, &call->a, 1);
+
+	if (status == OK) {
+		status = member_read(tx, call->a, &member);
+	}
+	if (status != OK) {
+		return status;
+	}
+	return ledger_post(tx, &(struct posting){.account_id = call->a, .balance = &member.balance, .key = call->key, .kind = LEDGER_ADJUST,
+		.source = STR("test"), .xp = call->xp, .coins = call->coins});
+}
+
+/* ---- people --------------------------------------------------------------------------------------------------------------------- */
+
+static int64_t number(const char *format, ...) PRINTF_LIKE(1, 2);
+static int64_t number(const char *format, ...)
+{
+	char sql[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sql, sizeof(sql), format, args);
+	va_end(args);
+	return testdb_i64(sql);
+}
+
+/* An account without anybody, made `age` days ago. */
+static int64_t new_account(int age)
+{
+	int64_t id = number("INSERT INTO public.account (created_at) VALUES (to_timestamp(1800000000) - make_interval(days => %d)) RETURNING id", age);
+
+	(void)number("INSERT INTO public.account_balance (account_id) VALUES (%lld) RETURNING 1", (long long)id);
+	return id;
+}
+
+/* An identity that is on the account for `age` days and can be written to. Its name is "p<platform>i<id>". */
+static int64_t add_identity(int64_t account, enum platform platform, int age)
+{
+	bool site = platform == WEBSITE;
+	int64_t serial = number("SELECT coalesce(max(id), 0) + 1 FROM public.identity");
+	int64_t id = number(
+		"INSERT INTO public.identity (account_id, platform, platform_id, email, name, first_seen, last_seen, attached_at) SELECT %lld,"
+		" '%.*s', CASE WHEN %s THEN NULL ELSE %lld END, CASE WHEN %s THEN 'p%lld@example.org' END, 'p%di%lld', t, t, t"
+		" FROM (SELECT to_timestamp(1800000000) - make_interval(days => %d) AS t) x RETURNING id",
+		(long long)account, STR_ARG(platform_name(platform)), site ? "true" : "false", (long long)(serial + 1000), site ? "true" : "false",
+		(long long)serial, (int)platform, (long long)serial, age);
+
+	if (!site) {
+		(void)number("INSERT INTO public.identity_reach VALUES (%lld, '%.*s', true, NULL, now()) RETURNING 1", (long long)id,
+		             STR_ARG(bot_of(platform)));
+	}
+	return id;
+}
+
+static int64_t person(enum platform platform, int age)
+{
+	return add_identity(new_account(age), platform, age);
+}
+
+static int64_t account_of(int64_t identity)
+{
+	return number("SELECT account_id FROM public.identity WHERE id = %lld", (long long)identity);
+}
+
+static struct str fresh_key(struct scene *scene, const char *what)
+{
+	return str_printf(scene->arena, "%s:%p:%lld", what, (void *)scene, (long long)++scene->turns);
+}
+
+static void earn(struct scene *scene, int64_t identity, int64_t xp, int64_t coins)
+{
+	struct call call = {.a = account_of(identity), .xp = xp, .coins = coins, .key = fresh_key(scene, "earn")};
+
+	assert_int_equal(in_tx(scene, earn_step, &call), OK);
+}
+
+static void assert_balance(int64_t identity, int64_t xp, int64_t coins)
+{
+	int64_t account = account_of(identity);
+
+	assert_int_equal(number("SELECT xp FROM public.account_balance WHERE account_id = %lld", (long long)account), xp);
+	assert_int_equal(number("SELECT coins FROM public.account_balance WHERE account_id = %lld", (long long)account), coins);
+}
+
+/* What must hold whatever people do. */
+static void assert_sound(int64_t xp, int64_t coins)
+{
+	assert_int_equal(number("SELECT sum(xp)::bigint FROM public.account_balance"), xp);
+	assert_int_equal(number("SELECT sum(coins)::bigint FROM public.account_balance"), coins);
+	assert_int_equal(number("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
+	                        " FROM public.ledger GROUP BY user_id) l ON l.user_id = b.account_id"
+	                        " WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)"), 0);
+	assert_int_equal(number("SELECT count(*) FROM public.account a WHERE merged_into IS NULL"
+	                        " AND NOT EXISTS (SELECT 1 FROM public.identity i WHERE i.account_id = a.id)"), 0);
+	assert_int_equal(number("SELECT count(*) FROM public.identity i JOIN public.account a ON a.id = i.account_id"
+	                        " WHERE a.merged_into IS NOT NULL"), 0);
+	assert_int_equal(number("SELECT count(*) FROM public.account a FULL JOIN public.account_family f ON f.account_id = a.id"
+	                        " WHERE (a.merged_into IS NULL) <> (f.account_id IS NULL)"), 0);
+	assert_int_equal(number("WITH RECURSIVE up(id, at) AS (SELECT id, merged_into FROM public.account WHERE merged_into IS NOT NULL"
+	                        " UNION ALL SELECT u.id, a.merged_into FROM up u JOIN public.account a ON a.id = u.at"
+	                        " WHERE a.merged_into IS NOT NULL), root AS (SELECT u.id, u.at FROM up u JOIN public.account a ON a.id = u.at"
+	                        " WHERE a.merged_into IS NULL) SELECT count(*) FROM public.account_family f"
+	                        " LEFT JOIN root r ON r.id = f.account_id WHERE r.at IS DISTINCT FROM f.survivor_id"), 0);
+	assert_int_equal(number("SELECT count(*) FROM public.account_balance b JOIN public.account a ON a.id = b.account_id"
+	                        " WHERE a.merged_into IS NOT NULL AND (b.xp <> 0 OR b.coins <> 0 OR b.messages_sent <> 0)"), 0);
+	assert_int_equal(number("SELECT count(*) FROM public.account_code c JOIN public.identity i ON i.id = c.identity_id"
+	                        " WHERE i.account_id <> c.account_id"), 0);
+}
+
+/* ---- what people do ------------------------------------------------------------------------------------------------------------- */
+
+static void look_up(struct scene *scene, struct call *call, int64_t identity, struct str typed)
+{
+	struct ctx ctx = ctx_of(scene);
+	struct person actor = {.platform = TELEGRAM, .platform_id = identity + 1000};
+
+	assert_int_equal(linking_look_up(&ctx, &actor, fresh_key(scene, "redeem"), typed, &call->attempt), OK);
+}
+
+static struct link_code issue(struct scene *scene, int64_t identity)
+{
+	struct call call = {.a = identity};
+	struct ctx ctx = ctx_of(scene);
+
+	assert_int_equal(in_tx(scene, issue_step, &call), OK);
+	assert_int_equal(linking_publish(&ctx, TELEGRAM, &call.code, false), OK);
+	return call.code;
+}
+
+static struct link_result redeem(struct scene *scene, int64_t identity, struct str typed)
+{
+	struct call call = {.b = identity};
+	struct ctx ctx = ctx_of(scene);
+
+	look_up(scene, &call, identity, typed);
+	assert_int_equal(in_tx(scene, redeem_step, &call), OK);
+	linking_settle(&ctx, &call.attempt, &call.result);
+	return call.result;
+}
+
+static enum link_answer answer(struct scene *scene, int64_t identity, struct str token, bool yes, struct link_result *ret_result)
+{
+	struct call call = {.b = identity, .token = token, .yes = yes};
+
+	assert_int_equal(in_tx(scene, answer_step, &call), OK);
+	if (ret_result != NULL) {
+		*ret_result = call.result;
+	}
+	return call.answer;
+}
+
+/* `issuer` issues, `redeemer` enters it and agrees when he is asked. The number of the joining. */
+static int64_t join(struct scene *scene, int64_t issuer, int64_t redeemer)
+{
+	struct link_result result = redeem(scene, redeemer, issue(scene, issuer).code);
+
+	if (result.outcome == LINK_NEEDS_CONFIRMATION) {
+		assert_int_equal(answer(scene, redeemer, result.confirmation, true, &result), LINK_ANSWER_LINKED);
+	}
+	assert_int_equal(result.outcome, LINK_LINKED);
+	assert_int_equal(account_of(issuer), account_of(redeemer));
+	return result.merge_id;
+}
+
+static enum link_undo_verdict undo(struct scene *scene, int64_t actor, int64_t merge_id)
+{
+	struct call call = {.a = actor, .merge_id = merge_id};
+
+	assert_int_equal(in_tx(scene, undo_step, &call), OK);
+	return call.undo;
+}
+
+static enum unlink_verdict unlink_identity(struct scene *scene, int64_t actor, int64_t leaving)
+{
+	struct call call = {.a = actor, .b = leaving};
+
+	assert_int_equal(in_tx(scene, unlink_step, &call), OK);
+	return call.unlink;
+}
+
+/* ---- chains --------------------------------------------------------------------------------------------------------------------- */
+
+/* A (telegram) takes B (discord) in; both become part of the older C (website). */
+struct chain {
+	int64_t a, b, c;
+	int64_t inner, outer;
+};
+
+static struct chain make_chain(struct scene *scene, int64_t spent_before_outer)
+{
+	struct chain chain = {.a = person(TELEGRAM, 20), .b = person(DISCORD, 10), .c = person(WEBSITE, 30)};
+
+	earn(scene, chain.a, 50, 50);
+	earn(scene, chain.b, 100, 100);
+	earn(scene, chain.c, 500, 500);
+	chain.inner = join(scene, chain.a, chain.b);
+	if (spent_before_outer != 0) {
+		earn(scene, chain.a, 0, -spent_before_outer);
+	}
+	chain.outer = join(scene, chain.a, chain.c);
+	assert_balance(chain.c, 650, 650 - spent_before_outer);
+	return chain;
+}
+
+static void a_chain_is_undone_from_the_outside(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+
+	assert_sound(650, 650);
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	assert_balance(chain.a, 150, 150);
+	assert_balance(chain.b, 150, 150);
+	assert_balance(chain.c, 500, 500);
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	assert_balance(chain.a, 50, 50);
+	assert_balance(chain.b, 100, 100);
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_DONE);
+	assert_sound(650, 650);
+}
+
+static void a_chain_is_undone_from_the_inside(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	assert_balance(chain.b, 100, 100);
+	assert_balance(chain.c, 550, 550);
+	assert_int_equal(account_of(chain.a), account_of(chain.c));
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	assert_balance(chain.a, 50, 50);
+	assert_balance(chain.c, 500, 500);
+	assert_sound(650, 650);
+}
+
+/* What B brought and A spent before both became part of C is gone: it is not C's to give back. */
+static void an_inner_undo_takes_nothing_of_a_third(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 120);
+
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	assert_balance(chain.b, 100, 30);
+	assert_balance(chain.c, 550, 500);
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	assert_balance(chain.a, 50, 0);
+	assert_balance(chain.c, 500, 500);
+	assert_sound(650, 530);
+}
+
+/* C spends what the two brought, B gets back what is left of his, and then C earns again: A gets no more than his own part. */
+static void an_outer_undo_returns_no_more_than_the_loser_had(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+
+	earn(scene, chain.c, 0, -620);
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	assert_balance(chain.b, 100, 30);
+	assert_balance(chain.c, 550, 0);
+	earn(scene, chain.c, 0, 900);
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	assert_balance(chain.a, 50, 50);
+	assert_balance(chain.c, 500, 850);
+	assert_sound(650, 930);
+}
+
+/* B left the chain by an undo and joined C himself: what then is undone between A and C does not carry him away. */
+static void who_came_back_by_himself_stays(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	int64_t own = join(scene, chain.c, chain.b);
+
+	assert_balance(chain.c, 650, 650);
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	assert_balance(chain.a, 50, 50);
+	assert_int_equal(account_of(chain.b), account_of(chain.c));
+	assert_balance(chain.c, 600, 600);
+	assert_int_equal(undo(scene, 0, own), LINK_UNDO_ALLOWED);
+	assert_balance(chain.b, 100, 100);
+	assert_sound(650, 650);
+}
+
+/* Tree: B into A, D's identity cannot (same platform); A with B against an account that has lost its own people. */
+static void staff_detach_the_oldest_and_nobody_is_left_alone(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+
+	assert_int_equal(unlink_identity(scene, chain.a, chain.c), UNLINK_OLDEST);
+	assert_int_equal(unlink_identity(scene, 0, chain.c), UNLINK_ALLOWED);
+	assert_balance(chain.c, 0, 0);
+	assert_balance(chain.a, 650, 650);
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_EMPTY); /* else C's account would be empty */
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	assert_balance(chain.b, 100, 100);
+	assert_int_equal(unlink_identity(scene, 0, chain.b), UNLINK_NOT_LINKED);
+	assert_sound(650, 650);
+}
+
+static void sums_of_periods_and_counters_go_and_return(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+	int64_t d = person(DISCORD, 1);
+
+	(void)d;
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	testdb_exec("UPDATE public.account_balance SET season_no = 3, season_xp = 10, week_no = 4, week_xp = 5, messages_sent = 7,"
+	            " games_played = 3, games_won = 2");
+	scene->now += LINK_RELINK_WAIT_US;
+	chain.inner = join(scene, chain.a, chain.b);
+	chain.outer = join(scene, chain.a, chain.c);
+	assert_int_equal(number("SELECT messages_sent * 1000 + season_xp FROM public.account_balance WHERE account_id = %lld",
+	                        (long long)account_of(chain.c)), 21030);
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	assert_int_equal(number("SELECT count(*) FROM public.account_balance WHERE messages_sent = 7 AND season_xp = 10 AND week_xp = 5"
+	                        " AND games_played = 3 AND games_won = 2"), 4);
+}
+
+/* ---- who may undo --------------------------------------------------------------------------------------------------------------- */
+
+/* ---- codes and questions that outlive what they were made for --------------------------------------------------------------------- */
+
+/* ---- locks ---------------------------------------------------------------------------------------------------------------------- */
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_chain_is_undone_from_the_outside),
+		TEST(a_chain_is_undone_from_the_inside),
+		TEST(an_inner_undo_takes_nothing_of_a_third),
+		TEST(an_outer_undo_returns_no_more_than_the_loser_had),
+		TEST(who_came_back_by_himself_stays),
+		TEST(staff_detach_the_oldest_and_nobody_is_left_alone),
+		TEST(sums_of_periods_and_counters_go_and_return),
+	};
+
+	return cmocka_run_group_tests(tests, testdb_setup, testdb_teardown);
+}
