@@ -140,6 +140,9 @@ static enum status join(struct tx *tx, const struct joining *joining, const stru
 	}
 	merge.survivor_oldest_id = survivor->identities[0].id;
 	merge.loser_oldest_id = loser->identities[0].id;
+	for (size_t i = 0; i < loser->identity_count; i++) {
+		merge.identity_ids[merge.identity_count++] = loser->identities[i].id;
+	}
 	status = code_drop(tx, loser->account.id);
 	if (status == OK) {
 		status = merge_move(tx, &merge);

@@ -191,27 +191,18 @@ static enum status run_pair(struct tx *tx, enum sql id, int64_t a, int64_t b, bo
 	return tx_query(tx, id, &params, NULL);
 }
 
-static enum status move_identities(struct tx *tx, struct link_merge *merge)
+static enum status move_identities(struct tx *tx, const struct link_merge *merge)
 {
 	struct pg_params params = tx_params(tx);
-	struct pg_rows *rows = NULL;
-	enum status status = OK;
 
 	pg_add_i64(&params, merge->loser_id);
 	pg_add_i64(&params, merge->survivor_id);
 	pg_add_time(&params, tx->ctx->now);
-	status = tx_query(tx, SQL_IDENTITIES_MOVE, &params, &rows);
-	if (status != OK) {
-		return status;
-	}
-	merge->identity_count = 0;
-	for (int row = 0; row < pg_row_count(rows) && row < ACCOUNT_IDENTITIES_MAX; row++) {
-		merge->identity_ids[merge->identity_count++] = pg_i64(rows, row, 0);
-	}
-	return OK;
+	pg_add_i64_array(&params, merge->identity_ids, merge->identity_count);
+	return tx_query(tx, SQL_IDENTITIES_MOVE, &params, NULL);
 }
 
-enum status merge_move(struct tx *tx, struct link_merge *merge)
+enum status merge_move(struct tx *tx, const struct link_merge *merge)
 {
 	struct pg_params params = tx_params(tx);
 	enum status status = move_identities(tx, merge);
@@ -399,10 +390,12 @@ enum status merge_mark_undone(struct tx *tx, const struct link_merge *merge, str
 enum status identity_detach(struct tx *tx, int64_t identity_id, int64_t to_account, int64_t from_account)
 {
 	struct pg_params params = tx_params(tx);
+	enum status status = OK;
 
 	pg_add_i64(&params, identity_id);
 	pg_add_i64(&params, to_account);
 	pg_add_i64(&params, from_account);
 	pg_add_time(&params, tx->ctx->now);
-	return tx_query(tx, SQL_IDENTITY_DETACH, &params, NULL);
+	status = tx_query(tx, SQL_IDENTITY_DETACH, &params, NULL);
+	return status != OK ? status : run_pair(tx, SQL_MERGE_FORGET_IDENTITY, identity_id, from_account, false);
 }

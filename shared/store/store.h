@@ -133,8 +133,8 @@ MUST_CHECK enum status confirmation_take(struct tx *tx, struct str token, struct
 MUST_CHECK enum status confirmation_answer(struct tx *tx, struct str token, bool accepted);
 
 MUST_CHECK enum status merges_recent(struct tx *tx, int64_t account_id, int64_t since, int64_t *ret_count);
-/* merge_move - identities, family, pointer: the loser becomes part of the survivor. merge->identity_ids is set from what moved. */
-MUST_CHECK enum status merge_move(struct tx *tx, struct link_merge *merge);
+/* merge_move - identities, family, pointer: the loser becomes part of the survivor. merge->identity_ids: all of the loser's, oldest first. */
+MUST_CHECK enum status merge_move(struct tx *tx, const struct link_merge *merge);
 MUST_CHECK enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t *ret_id);
 /*
  * merge_read - ret_holder: the account that holds the joined data now. ret_merge->brought is what of it was still there each time a later
@@ -143,10 +143,11 @@ MUST_CHECK enum status merge_insert(struct tx *tx, const struct link_merge *merg
 MUST_CHECK enum status merge_read(struct tx *tx, int64_t merge_id, struct link_merge *ret_merge, int64_t *ret_holder);
 /* merge_latest - of what can still be undone. OK, NOT_FOUND. */
 MUST_CHECK enum status merge_latest(struct tx *tx, int64_t account_id, int64_t *ret_merge_id);
-/* merge_part - the reverse of merge_move: the loser lives again with those of its identities that are still at `holder`. */
+/* merge_part - the reverse of merge_move: the loser lives again with those of its identities that are still at `holder`, in their order. */
 MUST_CHECK enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t holder);
 /* merge_mark_undone - and later joinings that carried it on have neither its sums to give back nor its identities to take along. */
 MUST_CHECK enum status merge_mark_undone(struct tx *tx, const struct link_merge *merge, struct str by);
+/* identity_detach - moves one identity to `to_account`; the joinings that it came by no longer count it. */
 MUST_CHECK enum status identity_detach(struct tx *tx, int64_t identity_id, int64_t to_account, int64_t from_account);
 
 #endif

@@ -475,6 +475,30 @@ static void who_came_back_by_himself_stays(void **state)
 	assert_sound(650, 650);
 }
 
+/* The same by /unlink: the data stayed, and the joining that once brought him has nothing to give back any more. */
+static void an_unlink_ends_what_an_undo_could_take_along(void **state)
+{
+	struct scene *scene = *state;
+	int64_t a = person(TELEGRAM, 20);
+	int64_t b = person(DISCORD, 10);
+
+	earn(scene, a, 10, 10);
+	earn(scene, b, 100, 100);
+	int64_t first = join(scene, a, b);
+
+	assert_int_equal(unlink_identity(scene, b, b), UNLINK_ALLOWED);
+	assert_balance(b, 0, 0);
+	earn(scene, b, 7, 7);
+	int64_t second = join(scene, a, b);
+
+	assert_balance(a, 117, 117);
+	assert_int_equal(undo(scene, 0, first), LINK_UNDO_EMPTY);
+	assert_int_equal(undo(scene, 0, second), LINK_UNDO_ALLOWED);
+	assert_balance(b, 7, 7);
+	assert_balance(a, 110, 110);
+	assert_sound(117, 117);
+}
+
 /* Tree: B into A, D's identity cannot (same platform); A with B against an account that has lost its own people. */
 static void staff_detach_the_oldest_and_nobody_is_left_alone(void **state)
 {
@@ -490,6 +514,31 @@ static void staff_detach_the_oldest_and_nobody_is_left_alone(void **state)
 	assert_balance(chain.b, 100, 100);
 	assert_int_equal(unlink_identity(scene, 0, chain.b), UNLINK_NOT_LINKED);
 	assert_sound(650, 650);
+}
+
+/* The oldest of a side stays its oldest through a joining and its undo, whatever the numbers of the rows say. */
+static void the_oldest_stays_the_oldest(void **state)
+{
+	struct scene *scene = *state;
+	int64_t account = new_account(10);
+	int64_t later = add_identity(account, WEBSITE, 2);
+	int64_t oldest = add_identity(account, DISCORD, 9);
+	int64_t other = person(TELEGRAM, 30);
+	struct link_code code = {0};
+
+	earn(scene, oldest, 5, 5);
+	int64_t merge = join(scene, other, later);
+
+	assert_int_equal(unlink_identity(scene, other, other), UNLINK_OLDEST);
+	assert_int_equal(undo(scene, 0, merge), LINK_UNDO_ALLOWED);
+	assert_int_equal(account_of(later), account_of(oldest));
+	assert_int_equal(unlink_identity(scene, later, oldest), UNLINK_OLDEST);
+	assert_int_equal(unlink_identity(scene, later, 0), UNLINK_ALLOWED);
+	assert_balance(oldest, 5, 5);
+	assert_balance(later, 0, 0);
+	code = issue(scene, oldest);
+	assert_int_equal(code.code.len, LINK_CODE_LENGTH);
+	assert_sound(5, 5);
 }
 
 static void sums_of_periods_and_counters_go_and_return(void **state)
@@ -529,7 +578,9 @@ int main(void)
 		TEST(an_inner_undo_takes_nothing_of_a_third),
 		TEST(an_outer_undo_returns_no_more_than_the_loser_had),
 		TEST(who_came_back_by_himself_stays),
+		TEST(an_unlink_ends_what_an_undo_could_take_along),
 		TEST(staff_detach_the_oldest_and_nobody_is_left_alone),
+		TEST(the_oldest_stays_the_oldest),
 		TEST(sums_of_periods_and_counters_go_and_return),
 	};
 

@@ -51,8 +51,12 @@ SELECT count(*) FROM public.merge m
 WHERE m.histories = 2 AND m.at > $2::timestamptz AND m.survivor_id IN (
     SELECT $1::bigint UNION SELECT account_id FROM public.account_family WHERE survivor_id = $1::bigint);
 
+-- In the order of $4, a microsecond apart: among themselves the oldest stays the oldest.
 -- name: identities_move
-UPDATE public.identity SET account_id = $2::bigint, attached_at = $3::timestamptz WHERE account_id = $1::bigint RETURNING id;
+UPDATE public.identity i
+SET account_id = $2::bigint, attached_at = $3::timestamptz + (o.place - 1) * interval '1 microsecond'
+FROM unnest($4::bigint[]) WITH ORDINALITY AS o(id, place)
+WHERE i.id = o.id AND i.account_id = $1::bigint;
 
 -- name: identities_linked
 UPDATE public.identity SET linked_at = $2::timestamptz WHERE account_id = $1::bigint;
@@ -123,10 +127,11 @@ UPDATE public.account_family SET survivor_id = $1::bigint WHERE account_id IN (S
 UPDATE public.account SET merged_into = NULL, merged_at = NULL WHERE id = $1::bigint;
 
 -- name: identities_return
-UPDATE public.identity
-SET account_id = $2::bigint, attached_at = $4::timestamptz, detached_from = $1::bigint, detached_at = $4::timestamptz, linked_at = NULL
-WHERE account_id = $1::bigint AND id = ANY($3::bigint[])
-RETURNING id;
+UPDATE public.identity i
+SET account_id = $2::bigint, attached_at = $4::timestamptz + (o.place - 1) * interval '1 microsecond', detached_from = $1::bigint,
+    detached_at = $4::timestamptz, linked_at = NULL
+FROM unnest($3::bigint[]) WITH ORDINALITY AS o(id, place)
+WHERE i.id = o.id AND i.account_id = $1::bigint;
 
 -- name: merge_mark_undone
 UPDATE public.merge SET undone_at = $2::timestamptz, undone_by = $3::text WHERE id = $1::bigint;
@@ -157,3 +162,9 @@ WHERE m.id = $1::bigint AND c.id IN (SELECT id FROM later);
 UPDATE public.identity
 SET account_id = $2::bigint, attached_at = $4::timestamptz, detached_from = $3::bigint, detached_at = $4::timestamptz, linked_at = NULL
 WHERE id = $1::bigint;
+
+-- Who has left an account by himself left its data there: no undo of a joining takes him along when he comes back some day.
+-- name: merge_forget_identity
+UPDATE public.merge SET identity_ids = array_remove(identity_ids, $1::bigint)
+WHERE undone_at IS NULL AND identity_ids @> ARRAY[$1::bigint] AND survivor_id IN (
+    SELECT $2::bigint UNION SELECT account_id FROM public.account_family WHERE survivor_id = $2::bigint);
