@@ -87,34 +87,69 @@ struct link_decision link_decide(const struct link_side *issuer, const struct li
 	return decision;
 }
 
-static bool may_undo(const struct link_merge *merge, int64_t identity_id)
+static bool moved(const struct link_merge *merge, int64_t identity_id)
 {
-	return identity_id == merge->issuer_identity_id ||
-	       (merge->histories == 2 && (identity_id == merge->survivor_oldest_id || identity_id == merge->loser_oldest_id));
+	for (size_t i = 0; i < merge->identity_count; i++) {
+		if (merge->identity_ids[i] == identity_id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Came with the issuer: all that moved, if he did; else all that were there before. NULL: not on the account any more. */
+static bool on_issuers_side(const struct link_merge *merge, int64_t identity_id, const struct identity *on_holder)
+{
+	if (merge->issuer_identity_id == 0) {
+		return false; /* joined by staff */
+	}
+	if (moved(merge, merge->issuer_identity_id)) {
+		return moved(merge, identity_id);
+	}
+	return on_holder != NULL && !moved(merge, identity_id) && on_holder->attached_at <= merge->at;
+}
+
+static bool is_oldest(const struct link_merge *merge, int64_t identity_id)
+{
+	return identity_id == merge->survivor_oldest_id || identity_id == merge->loser_oldest_id;
 }
 
 static int64_t undo_life(const struct link_merge *merge, int64_t identity_id)
 {
-	bool oldest = identity_id == merge->survivor_oldest_id || identity_id == merge->loser_oldest_id;
+	return merge->histories == 2 && is_oldest(merge, identity_id) ? LINK_UNDO_US : LINK_NOT_ME_US;
+}
 
-	return merge->histories == 2 && oldest ? LINK_UNDO_US : LINK_NOT_ME_US;
+/* UNSET: he may, as far as it depends on him. */
+static enum link_undo_verdict check_actor(const struct link_merge *merge, const struct member *holder, int64_t identity_id, int64_t now)
+{
+	const struct identity *on_holder = member_identity_by_id(holder, identity_id);
+	bool issuer = identity_id == merge->issuer_identity_id || on_issuers_side(merge, identity_id, on_holder);
+
+	if (!issuer && !(merge->histories == 2 && is_oldest(merge, identity_id))) {
+		return LINK_UNDO_FOREIGN; /* first of all: strangers learn nothing about a joining */
+	}
+	if (merge->undone_at != 0) {
+		return LINK_UNDO_DONE;
+	}
+	if (on_holder == NULL) {
+		return LINK_UNDO_EMPTY; /* he has left: it is no business of his any more */
+	}
+	return now - merge->at > undo_life(merge, identity_id) ? LINK_UNDO_LATE : LINK_UNDO_UNSET;
 }
 
 enum link_undo_verdict link_undo_decide(const struct link_merge *merge, const struct member *holder, int64_t identity_id, int64_t now)
 {
+	enum link_undo_verdict verdict = identity_id != 0 ? check_actor(merge, holder, identity_id, now) : LINK_UNDO_UNSET;
 	size_t leaving = 0;
 
+	if (verdict != LINK_UNDO_UNSET) {
+		return verdict;
+	}
 	if (merge->undone_at != 0) {
 		return LINK_UNDO_DONE;
 	}
-	if (identity_id != 0 && !may_undo(merge, identity_id)) {
-		return LINK_UNDO_FOREIGN;
-	}
-	if (identity_id != 0 && now - merge->at > undo_life(merge, identity_id)) {
-		return LINK_UNDO_LATE;
-	}
-	for (size_t i = 0; i < merge->identity_count; i++) {
-		leaving += member_identity_by_id(holder, merge->identity_ids[i]) != NULL ? 1 : 0;
+	for (size_t i = 0; i < holder->identity_count; i++) {
+		leaving += moved(merge, holder->identities[i].id) ? 1 : 0;
 	}
 	/* Nobody is left without an identity: that is erasure's work alone. */
 	return leaving > 0 && leaving < holder->identity_count ? LINK_UNDO_ALLOWED : LINK_UNDO_EMPTY;

@@ -565,6 +565,42 @@ static void sums_of_periods_and_counters_go_and_return(void **state)
 
 /* ---- who may undo --------------------------------------------------------------------------------------------------------------- */
 
+static void who_has_left_undoes_nothing(void **state)
+{
+	struct scene *scene = *state;
+	int64_t a = person(TELEGRAM, 20);
+	int64_t b = person(DISCORD, 10);
+	int64_t b2 = add_identity(account_of(b), WEBSITE, 5);
+
+	earn(scene, a, 10, 10);
+	earn(scene, b, 100, 100);
+	int64_t merge = join(scene, a, b);
+
+	assert_int_equal(unlink_identity(scene, 0, b), UNLINK_ALLOWED);
+	assert_int_equal(undo(scene, b, merge), LINK_UNDO_EMPTY); /* the oldest of the loser's side, but no longer one of us */
+	assert_balance(a, 110, 110);
+	assert_int_equal(account_of(b2), account_of(a));
+	assert_int_equal(unlink_identity(scene, 0, a), UNLINK_ALLOWED);
+	assert_int_equal(undo(scene, a, merge), LINK_UNDO_EMPTY);
+	assert_sound(110, 110);
+}
+
+static void strangers_learn_nothing_of_a_joining(void **state)
+{
+	struct scene *scene = *state;
+	int64_t a = person(TELEGRAM, 20);
+	int64_t b = person(DISCORD, 10);
+	int64_t stranger = person(TELEGRAM, 1);
+	int64_t merge = join(scene, a, b);
+
+	assert_int_equal(undo(scene, stranger, merge), LINK_UNDO_FOREIGN);
+	assert_int_equal(undo(scene, stranger, merge + 1), LINK_UNDO_FOREIGN);
+	assert_int_equal(undo(scene, b, merge), LINK_UNDO_FOREIGN); /* no history of his: the issuer's "Not me" alone */
+	assert_int_equal(undo(scene, a, merge), LINK_UNDO_ALLOWED);
+	assert_int_equal(undo(scene, stranger, merge), LINK_UNDO_FOREIGN); /* undone or not is none of his business either */
+	assert_int_equal(undo(scene, a, merge), LINK_UNDO_DONE);
+}
+
 /* ---- codes and questions that outlive what they were made for --------------------------------------------------------------------- */
 
 /* ---- locks ---------------------------------------------------------------------------------------------------------------------- */
@@ -582,6 +618,8 @@ int main(void)
 		TEST(staff_detach_the_oldest_and_nobody_is_left_alone),
 		TEST(the_oldest_stays_the_oldest),
 		TEST(sums_of_periods_and_counters_go_and_return),
+		TEST(who_has_left_undoes_nothing),
+		TEST(strangers_learn_nothing_of_a_joining),
 	};
 
 	return cmocka_run_group_tests(tests, testdb_setup, testdb_teardown);

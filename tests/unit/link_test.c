@@ -204,6 +204,31 @@ static void test_who_may_undo_and_until_when(void **state)
 	assert_int_equal(link_undo_decide(&merge, &holder, 2, merge.at + LINK_NOT_ME_US + 1), LINK_UNDO_LATE);
 	merge.undone_at = NOW;
 	assert_int_equal(link_undo_decide(&merge, &holder, 2, NOW), LINK_UNDO_DONE);
+	assert_int_equal(link_undo_decide(&merge, &holder, 3, NOW), LINK_UNDO_FOREIGN);
+}
+
+static void test_the_issuers_whole_side_may_say_not_me(void **state)
+{
+	struct link_merge merge = joined();
+	struct member holder = holder_of_both();
+
+	(void)state;
+	merge.histories = 0;
+	add_identity(&holder, 4, PLATFORM_WEBSITE);
+	assert_int_equal(link_undo_decide(&merge, &holder, 4, NOW), LINK_UNDO_FOREIGN); /* was with the redeemer */
+	merge.identity_ids[merge.identity_count++] = 4;
+	assert_int_equal(link_undo_decide(&merge, &holder, 4, NOW), LINK_UNDO_ALLOWED); /* came with the issuer */
+	merge.issuer_identity_id = 1;
+	assert_int_equal(link_undo_decide(&merge, &holder, 4, NOW), LINK_UNDO_FOREIGN);
+	assert_int_equal(link_undo_decide(&merge, &holder, 1, NOW), LINK_UNDO_ALLOWED);
+	merge.identity_count = 1;
+	holder.identities[2].attached_at = merge.at + 1; /* joined later, by another code */
+	assert_int_equal(link_undo_decide(&merge, &holder, 4, NOW), LINK_UNDO_FOREIGN);
+	holder.identities[2].attached_at = merge.at - 1;
+	assert_int_equal(link_undo_decide(&merge, &holder, 4, NOW), LINK_UNDO_ALLOWED);
+	merge.issuer_identity_id = 0; /* by staff */
+	assert_int_equal(link_undo_decide(&merge, &holder, 4, NOW), LINK_UNDO_FOREIGN);
+	assert_int_equal(link_undo_decide(&merge, &holder, 0, NOW), LINK_UNDO_ALLOWED);
 }
 
 static void test_an_undo_needs_something_to_take_and_somebody_to_stay(void **state)
@@ -214,6 +239,7 @@ static void test_an_undo_needs_something_to_take_and_somebody_to_stay(void **sta
 
 	(void)state;
 	assert_int_equal(link_undo_decide(&merge, &alone, 2, NOW), LINK_UNDO_EMPTY);
+	assert_int_equal(link_undo_decide(&merge, &alone, 0, NOW), LINK_UNDO_EMPTY);
 	assert_int_equal(link_undo_decide(&merge, &only_moved, 2, NOW), LINK_UNDO_EMPTY);
 }
 
@@ -309,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_a_detached_identity_waits_a_day_for_all_but_the_account_it_left),
 		cmocka_unit_test(test_three_merges_of_two_histories_are_enough),
 		cmocka_unit_test(test_who_may_undo_and_until_when),
+		cmocka_unit_test(test_the_issuers_whole_side_may_say_not_me),
 		cmocka_unit_test(test_an_undo_needs_something_to_take_and_somebody_to_stay),
 		cmocka_unit_test(test_an_undo_gives_back_what_was_brought_and_no_more_than_is_left),
 		cmocka_unit_test(test_sums_join_within_one_period_and_the_later_streak_wins),
