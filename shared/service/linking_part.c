@@ -58,6 +58,9 @@ static enum status carry_out_undo(struct tx *tx, const struct link_merge *merge,
 		status = return_sums(tx, merge, holder, &part);
 	}
 	if (status == OK) {
+		status = code_drop(tx, holder->account.id); /* who asked for it may be the one who leaves */
+	}
+	if (status == OK) {
 		status = merge_part(tx, merge, holder->account.id);
 	}
 	if (status == OK) {
@@ -148,7 +151,8 @@ static enum status tell_both(struct tx *tx, const struct contact *actor, const s
 }
 
 /*
- * Locks the holder and the loser. Until the lock the holder is only a guess: a joining or another undo may have moved the data.
+ * Locks the holder; nobody locks the loser, who does not live. Until the lock the holder is only a guess: a joining or another undo may have
+ * moved the data.
  */
 static enum status lock_holder(struct tx *tx, int64_t merge_id, struct link_merge *merge, struct member *holder)
 {
@@ -219,6 +223,9 @@ static enum status carry_out_unlink(struct tx *tx, const struct contact *actor, 
 	enum status status = account_create_after(tx, member->account.id, &account_id);
 
 	if (status == OK) {
+		status = code_drop(tx, member->account.id); /* who asked for it may be the one who leaves */
+	}
+	if (status == OK) {
 		status = identity_detach(tx, leaving->id, account_id, member->account.id);
 	}
 	if (status == OK) {
@@ -248,6 +255,9 @@ enum status linking_unlink(struct tx *tx, const struct contact *actor, int64_t a
 	}
 	if (status != OK) {
 		return status == NOT_FOUND && actor != NULL ? RETRY : status;
+	}
+	if (actor != NULL && member_identity_by_id(&member, actor->identity->id) == NULL) {
+		return RETRY; /* he has left between the read and the lock: the rest is not his to part */
 	}
 	verdict = unlink_decide(&member, identity_id, actor == NULL, &leaving);
 	if (verdict == UNLINK_ALLOWED) {

@@ -185,6 +185,11 @@ static enum status unlink_step(struct tx *tx, struct call *call)
 	return linking_unlink(tx, call->a != 0 ? &actor : NULL, account_id, call->b, STR("test"), &call->unlink, &call->left);
 }
 
+static enum status staff_join_step(struct tx *tx, struct call *call)
+{
+	return linking_merge_by_staff(tx, call->a, call->b, STR("test"), &call->result, &call->merge_id);
+}
+
 static enum status earn_step(struct tx *tx, struct call *call)
 {
 	struct member member = {0};
@@ -603,6 +608,54 @@ static void strangers_learn_nothing_of_a_joining(void **state)
 
 /* ---- codes and questions that outlive what they were made for --------------------------------------------------------------------- */
 
+static void a_code_ends_with_a_separation(void **state)
+{
+	struct scene *scene = *state;
+	int64_t a = person(TELEGRAM, 20);
+	int64_t b = person(DISCORD, 10);
+	int64_t guest = person(WEBSITE, 1);
+	int64_t merge = join(scene, a, b);
+	struct link_code code = issue(scene, b);
+
+	assert_int_equal(undo(scene, a, merge), LINK_UNDO_ALLOWED); /* "Not me": what b asked for opens a's account no more */
+	assert_int_equal(redeem(scene, guest, code.code).outcome, LINK_UNKNOWN);
+	(void)join(scene, a, b);
+	code = issue(scene, b);
+	assert_int_equal(unlink_identity(scene, a, b), UNLINK_ALLOWED);
+	assert_int_equal(redeem(scene, guest, code.token).outcome, LINK_UNKNOWN);
+	assert_int_equal(account_of(guest), number("SELECT max(id) FROM public.account WHERE id = %lld", (long long)account_of(guest)));
+	assert_sound(0, 0);
+}
+
+static void a_code_is_of_an_account_that_lives(void **state)
+{
+	struct scene *scene = *state;
+	int64_t older = person(DISCORD, 20);
+	int64_t asking = person(TELEGRAM, 10);
+	struct meanwhile joined = {.scene = *scene, .step = staff_join_step, .call = {.a = account_of(asking), .b = account_of(older)}};
+	struct call call = {.a = asking, .meanwhile = &joined};
+
+	assert_int_equal(in_tx(scene, issue_step, &call), OK);
+	assert_int_equal(account_of(asking), account_of(older));
+	assert_int_equal(number("SELECT account_id FROM public.account_code"), account_of(older));
+	assert_sound(0, 0);
+}
+
+static void who_has_left_meanwhile_unlinks_nobody(void **state)
+{
+	struct scene *scene = *state;
+	int64_t a = person(TELEGRAM, 20);
+	int64_t b = add_identity(account_of(a), DISCORD, 10);
+	int64_t c = add_identity(account_of(a), WEBSITE, 5);
+	struct meanwhile left = {.scene = *scene, .step = unlink_step, .call = {.a = a, .b = b}};
+	struct call call = {.a = b, .b = c, .meanwhile = &left};
+
+	assert_int_equal(in_tx(scene, unlink_step, &call), OK);
+	assert_int_equal(call.unlink, UNLINK_NOT_LINKED); /* he stands alone now, and c is where it was */
+	assert_int_equal(account_of(c), account_of(a));
+	assert_int_not_equal(account_of(b), account_of(a));
+}
+
 /* ---- locks ---------------------------------------------------------------------------------------------------------------------- */
 
 int main(void)
@@ -620,6 +673,9 @@ int main(void)
 		TEST(sums_of_periods_and_counters_go_and_return),
 		TEST(who_has_left_undoes_nothing),
 		TEST(strangers_learn_nothing_of_a_joining),
+		TEST(a_code_ends_with_a_separation),
+		TEST(a_code_is_of_an_account_that_lives),
+		TEST(who_has_left_meanwhile_unlinks_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, testdb_setup, testdb_teardown);
