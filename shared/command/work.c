@@ -9,7 +9,10 @@ static enum status run_step(struct tx *tx, void *arg, struct once_result *result
 	struct contact actor = {0};
 	enum status status = contact_resolve(tx, work->call->update, &actor);
 
-	return status != OK ? status : work->step(tx, work, &actor, result);
+	if (status == OK) {
+		status = work->step(tx, work, &actor, result);
+	}
+	return status != OK ? status : contact_seen(tx, work->call->update, &actor);
 }
 
 enum status command_once(struct command_work *work, struct once_result *ret_result)

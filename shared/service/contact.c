@@ -30,41 +30,44 @@ static enum status read_or_create(struct tx *tx, const struct update *update, st
 
 enum status contact_resolve(struct tx *tx, const struct update *update, struct contact *ret_contact)
 {
-	const struct person *actor = &update->actor;
 	struct contact contact = {0};
 	enum status status = read_or_create(tx, update, &contact);
 
 	if (status != OK) {
 		return status;
 	}
-	const struct identity *identity = member_identity(&contact.member, actor->platform);
-
-	if (identity == NULL) {
+	if (member_identity(&contact.member, update->actor.platform) == NULL) {
 		return INTERNAL;
 	}
+	tx->ctx->language = language_choose(contact.member.account.language, update->actor.language_hint);
+	*ret_contact = contact;
+	ret_contact->identity = member_identity(&ret_contact->member, update->actor.platform);
+	return OK;
+}
+
+enum status contact_seen(struct tx *tx, const struct update *update, const struct contact *contact)
+{
+	const struct person *actor = &update->actor;
+	const struct identity *identity = contact->identity;
 	bool stale =
 		contact_is_stale(actor, identity->username, identity->name, identity->language_hint, identity->last_seen, tx->ctx->now);
+	enum status status = OK;
 
-	if (stale && !contact.first) {
+	if (stale && !contact->first) {
 		status = identity_touch(tx, identity->id, actor);
 	}
-	if (status == OK && update->place == PLACE_PRIVATE && (stale || contact.first)) {
+	if (status == OK && update->place == PLACE_PRIVATE && (stale || contact->first)) {
 		status = identity_reach_set(tx, identity->id, update->bot, true);
 	}
-	if (status != OK) {
-		return status;
-	}
-	tx->ctx->language = language_choose(contact.member.account.language, actor->language_hint);
-	*ret_contact = contact;
-	ret_contact->identity = member_identity(&ret_contact->member, actor->platform);
-	return OK;
+	return status;
 }
 
 static enum status ensure(struct tx *tx, void *arg)
 {
 	struct contact contact = {0};
+	enum status status = contact_resolve(tx, arg, &contact);
 
-	return contact_resolve(tx, arg, &contact);
+	return status != OK ? status : contact_seen(tx, arg, &contact);
 }
 
 enum status contact_ensure(struct ctx *ctx, const struct update *update)
@@ -85,6 +88,9 @@ static enum status set_reach(struct tx *tx, void *arg)
 	struct contact contact = {0};
 	enum status status = contact_resolve(tx, reach->update, &contact);
 
+	if (status == OK) {
+		status = contact_seen(tx, reach->update, &contact);
+	}
 	if (status != OK) {
 		return status;
 	}

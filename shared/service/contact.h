@@ -16,15 +16,22 @@ struct contact {
 };
 
 /*
- * contact_resolve - step: reads the account, makes it when there is none, refreshes name and last seen when they differ or are older than
- * 1 h.
+ * contact_resolve - step: reads the account, makes it when there is none. Writes nothing about somebody who is known: accounts are locked
+ * before anything else (decisions.md 11), so what the platform shows of him is written last, by contact_seen().
  *
- * Sets ctx->language to his own choice, else the platform's hint. An update from a private chat also shows that its bot may write to him.
+ * The account is only read: a step that changes it locks it and looks again.
+ * Sets ctx->language to his own choice, else the platform's hint.
  * OK, RETRY (made by another transaction at the same instant), statuses of pg_run().
  */
 MUST_CHECK enum status contact_resolve(struct tx *tx, const struct update *update, struct contact *ret_contact);
 
-/* contact_ensure - use case: the same in a transaction of its own, for reads that found nobody. */
+/*
+ * contact_seen - step, the last of a transaction: name and last seen when they differ or are older than 1 h. An update from a private chat
+ * also shows that its bot may write to him.
+ */
+MUST_CHECK enum status contact_seen(struct tx *tx, const struct update *update, const struct contact *contact);
+
+/* contact_ensure - use case: both in a transaction of their own, for reads that found nobody or something old. */
 MUST_CHECK enum status contact_ensure(struct ctx *ctx, const struct update *update);
 
 /* contact_reach - use case: the person (un)blocked the bot or (de)authorised the application. */

@@ -658,6 +658,40 @@ static void who_has_left_meanwhile_unlinks_nobody(void **state)
 
 /* ---- locks ---------------------------------------------------------------------------------------------------------------------- */
 
+struct seeing {
+	const struct update *update;
+	int64_t identity;
+};
+
+static enum status see(struct tx *tx, void *arg)
+{
+	const struct seeing *seeing = arg;
+	struct contact contact = {0};
+	enum status status = contact_resolve(tx, seeing->update, &contact);
+	char sql[256];
+
+	/* Nobody is shut out of the row before accounts are locked (decisions.md 11); another connection would wait here. */
+	snprintf(sql, sizeof(sql), "SELECT id FROM public.identity WHERE id = %lld FOR UPDATE NOWAIT", (long long)seeing->identity);
+	testdb_exec(sql);
+	return status == OK ? contact_seen(tx, seeing->update, &contact) : status;
+}
+
+static void a_new_name_is_written_after_accounts_are_locked(void **state)
+{
+	struct scene *scene = *state;
+	int64_t identity = person(TELEGRAM, 20);
+	struct update update = {.platform = TELEGRAM,
+	                        .bot = STR_INIT("quiz"),
+	                        .place = PLACE_PRIVATE,
+	                        .actor = {.platform = TELEGRAM, .platform_id = identity + 1000, .name = STR_INIT("New name")}};
+	struct seeing seeing = {&update, identity};
+	struct ctx ctx = ctx_of(scene);
+
+	assert_int_equal(tx_run(&ctx, see, &seeing), OK);
+	assert_string_equal(testdb_text("SELECT name FROM public.identity"), "New name");
+	assert_int_equal(number("SELECT count(*) FROM public.identity_reach WHERE bot = 'quiz' AND can_message"), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -676,6 +710,7 @@ int main(void)
 		TEST(a_code_ends_with_a_separation),
 		TEST(a_code_is_of_an_account_that_lives),
 		TEST(who_has_left_meanwhile_unlinks_nobody),
+		TEST(a_new_name_is_written_after_accounts_are_locked),
 	};
 
 	return cmocka_run_group_tests(tests, testdb_setup, testdb_teardown);
