@@ -6,6 +6,7 @@ CREATE TABLE public.inbox (
     reply        bytea,
     sealed       bytea,
     sealed_until timestamptz,
+    language     text CHECK (language IN ('ru', 'en')), -- of the reply's words: a repeat gets the same
     at           timestamptz NOT NULL
 );
 CREATE INDEX inbox_at ON public.inbox USING brin (at);
