@@ -3,6 +3,7 @@
 #include "base/metric.h"
 #include "command/command.h"
 #include "platform/platform.h"
+#include "service/activity.h"
 #include "service/aside.h"
 #include "service/deferral.h"
 #include "store/statements.h"
@@ -86,12 +87,22 @@ static const struct route routes[] = {
 	      .verify = verify, .run = receive, .summary = "Webhook of a Telegram bot"),
 };
 
+static enum status ready(struct app *app, struct arena *arena, struct str *ret_error)
+{
+	app->chats = activity_chats_new(arena);
+	if (app->chats == NULL) {
+		*ret_error = STR("could not start: out of memory");
+		return UNAVAILABLE;
+	}
+	return OK;
+}
+
 int main(void)
 {
 	size_t count = 0;
 	const struct pg_statement *statements = store_statements(&count);
 
 	return program_run(&(struct app_options){.program = PROGRAM_TELEGRAM, .name = "trivet-telegram", .statements = statements,
-	                                         .statement_count = count, .with_cache = true, .events_statement = SIZE_MAX},
-	                   routes, ARRAY_LEN(routes), NULL);
+	                                         .statement_count = count, .with_cache = true, .events_statement = SQL_ACTIVITY_APPEND, .events_columns = ACTIVITY_COLUMNS},
+	                   routes, ARRAY_LEN(routes), ready);
 }

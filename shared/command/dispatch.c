@@ -4,6 +4,7 @@
 #include "base/utf.h"
 #include "command/handlers.h"
 #include "io/app.h"
+#include "service/activity.h"
 
 #define FLIGHTS_PER_PERSON 4
 #define FLIGHT_WAIT_US (250 * 1000)
@@ -225,10 +226,11 @@ static enum status run_update(struct command_call *call, struct reply **ret_repl
 	case UPDATE_UNREACHABLE:
 		*ret_reply = NULL;
 		return contact_reach(call->ctx, call->update, false);
+	case UPDATE_MESSAGE:
+		return activity_message(call->ctx, call->update, ret_reply);
 	case UPDATE_UNSET:
 	case UPDATE_IGNORED:
 	case UPDATE_PING:
-	case UPDATE_MESSAGE:
 	case UPDATE_AUTOCOMPLETE:
 	case UPDATE_COUNT:
 		break;

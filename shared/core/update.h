@@ -17,7 +17,7 @@ enum update_kind {
 	UPDATE_PING,         /* Discord's endpoint check */
 	UPDATE_COMMAND,      /* command and text or options are set */
 	UPDATE_TEXT,         /* plain text in a private chat */
-	UPDATE_MESSAGE,      /* a message in a group: counts for activity, never answered */
+	UPDATE_MESSAGE,      /* a message in a group: counts for activity */
 	UPDATE_BUTTON,       /* action is set */
 	UPDATE_FORM,         /* a submitted modal: action and options are set */
 	UPDATE_AUTOCOMPLETE, /* command, options; the one with focused */

@@ -11,6 +11,7 @@
 #include "io/group_commit.h"
 #include "io/pg.h"
 
+struct activity_chats;
 struct app_clock; /* the development offset, shared by the threads */
 
 struct app {
@@ -20,6 +21,7 @@ struct app {
 	struct group_commit *events;     /* appends of messages; NULL where none are received */
 	unsigned char key_link[CRYPTO_KEY_BYTES]; /* keyed hashes of link codes */
 	unsigned char key_seal[CRYPTO_KEY_BYTES]; /* sealed columns */
+	struct activity_chats *chats;    /* which chats count (service/activity.h), in its program's memory; NULL where no messages come */
 	struct limit_table *limits;      /* rates and flights of this process (base/limit.h) */
 	struct app_clock *clock;         /* NULL but in development stacks */
 	struct config *owned_config;     /* `config` again, for app_close() */

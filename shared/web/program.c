@@ -18,14 +18,14 @@ static int complain(const struct app_options *options, struct str error)
 }
 
 int program_run(const struct app_options *options, const struct route *routes, size_t route_count,
-                enum status (*ready)(const struct app *app, struct str *ret_error))
+                enum status (*ready)(struct app *app, struct arena *arena, struct str *ret_error))
 {
 	struct arena *arena = arena_new(PROGRAM_START_ARENA);
 	struct str error = STR("could not start: out of memory");
 	struct app *app = NULL;
 	int exit_status = 1;
 
-	if (arena == NULL || app_open(arena, options, &app, &error) != OK || (ready != NULL && ready(app, &error) != OK)) {
+	if (arena == NULL || app_open(arena, options, &app, &error) != OK || (ready != NULL && ready(app, arena, &error) != OK)) {
 		exit_status = complain(options, error);
 	} else {
 		log_set_level(log_levels[app->config->log_level]);

@@ -10,11 +10,12 @@
 /*
  * program_run - the whole life of a FastCGI program.
  *
- * ready   called when the app is open and before anything is served: what this program checks of its settings; NULL: nothing.
+ * ready   called when the app is open and before anything is served: what this program checks of its settings and adds to the app, in
+ *         an arena that lives as long as the program; NULL: nothing.
  *         On INVALID *ret_error is the one line to print.
  * Returns the exit status: 0 stopped as asked, 1 could not serve, 2 settings are wrong (one line on standard error).
  */
 int program_run(const struct app_options *options, const struct route *routes, size_t route_count,
-                enum status (*ready)(const struct app *app, struct str *ret_error));
+                enum status (*ready)(struct app *app, struct arena *arena, struct str *ret_error));
 
 #endif

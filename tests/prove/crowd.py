@@ -73,7 +73,7 @@ class Crowd:
         while True:
             try:
                 status, text = await self.post("/telegram/main", json.dumps(update), {"X-Telegram-Bot-Api-Secret-Token": self.env["BOT_SECRET"]})
-            except aiohttp.ClientError as error:
+            except (aiohttp.ClientError, asyncio.TimeoutError) as error:
                 status, text = 502, str(error)
             if 200 <= status < 300:
                 return json.loads(text) if text else None

@@ -247,13 +247,13 @@ struct str telegram_answer(struct arena *arena, const struct config *config, con
 	switch (update->kind) {
 	case UPDATE_COMMAND:
 	case UPDATE_TEXT:
+	case UPDATE_MESSAGE: /* a chat that does not count is told once */
 		return says ? send_message(arena, config, update, language, reply) : STR_ABSENT;
 	case UPDATE_BUTTON:
 		return says ? answer_button(arena, config, update, language, reply) : acknowledge(arena, update);
 	case UPDATE_UNSET:
 	case UPDATE_IGNORED:
 	case UPDATE_PING:
-	case UPDATE_MESSAGE:
 	case UPDATE_FORM:
 	case UPDATE_AUTOCOMPLETE:
 	case UPDATE_REACHABLE:

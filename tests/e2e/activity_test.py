@@ -1,0 +1,136 @@
+"""Messages of registered chats are counted once, durably, before they are acknowledged."""
+import asyncio
+import signal
+import os
+import time
+
+import pytest
+
+from conftest import wait_for
+from crowd import Crowd
+
+CHAT = -1001234567890
+
+
+def counted(stack, user):
+    answer = stack.api("GET", f"/v1/users/telegram/{user}")
+    return answer.json()["counters"]["messages_sent"] if answer.status_code == 200 else 0
+
+
+def settled(db):
+    with db.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM event_queue WHERE attempts < 5")
+        return cursor.fetchone()[0] == 0
+
+
+def test_a_message_counts_once_however_often_and_by_whichever_bot_it_comes(stack, new_id, db):
+    user = new_id()
+    update = stack.telegram_update(user, "hello there, dear friends", chat=CHAT)
+    for bot, number in (("main", 0), ("main", 0), ("quiz", 1)):
+        answer = stack.post_telegram(bot, {**update, "update_id": update["update_id"] + number})
+        assert answer.status_code == 200 and not answer.content
+    wait_for(lambda: counted(stack, user) == 1, 5, "the count")
+    wait_for(lambda: settled(db), 5, "the queue")
+    assert counted(stack, user) == 1
+
+
+@pytest.mark.parametrize("change", [
+    {"edited": True}, {"from": {"id": 5, "is_bot": True, "first_name": "Bot"}}, {"sender_chat": {"id": CHAT, "type": "supergroup", "title": "T"}},
+    {"is_automatic_forward": True}, {"text": "/nosuch"}], ids=lambda change: next(iter(change)))
+def test_what_is_no_persons_own_message_makes_no_event(stack, new_id, db, change):
+    user = new_id()
+    update = stack.telegram_update(user, "hello there, dear friends", chat=CHAT)
+    message = {**update["message"], **{key: value for key, value in change.items() if key != "edited"}}
+    if "text" in change:
+        message["entities"] = [{"type": "bot_command", "offset": 0, "length": len(change["text"])}]
+    answer = stack.post_telegram("main", {"update_id": update["update_id"], "edited_message" if "edited" in change else "message": message})
+    assert answer.status_code == 200
+    wait_for(lambda: settled(db), 5, "the queue")
+    assert counted(stack, user) == 0
+
+
+def test_a_chat_that_is_not_registered_is_told_once_and_counts_nothing(stack, new_id, db):
+    user, chat = new_id(), -new_id()
+    first, second = (stack.post_telegram("main", stack.telegram_update(user, "hello everybody here", chat=chat)) for _ in range(2))
+    assert first.json()["chat_id"] == chat and f"trivet chat add telegram:{chat}" in first.json()["text"]
+    assert second.status_code == 200 and not second.content
+    assert counted(stack, user) == 0
+
+
+def test_a_chat_counts_soon_after_it_was_registered_and_stops_when_it_is_ignored(stack, new_id):
+    user, chat = new_id(), -new_id()
+
+    def grows():
+        before = counted(stack, user)
+        stack.post_telegram("main", stack.telegram_update(user, "hello everybody here", chat=chat))
+        time.sleep(0.3)  # nothing outside shows that a message was not counted
+        return counted(stack, user) > before
+
+    stack.trivet("chat", "add", f"telegram:{chat}")
+    wait_for(grows, 15, "counting")
+    stack.trivet("chat", "ignore", f"telegram:{chat}")
+    wait_for(lambda: not grows(), 15, "silence")
+
+
+def test_a_message_older_than_a_week_is_acknowledged_and_not_counted(stack, new_id, db):
+    user = new_id()
+    update = stack.telegram_update(user, "hello there, dear friends", chat=CHAT)
+    update["message"]["date"] -= 8 * 86400
+    assert stack.post_telegram("main", update).status_code == 200
+    wait_for(lambda: settled(db), 5, "the queue")
+    assert counted(stack, user) == 0
+
+
+async def send_many(stack, messages, disturb=None):
+    """Each until it is acknowledged, as Telegram does; how many updates were."""
+    async with Crowd(stack.env, connections=64) as crowd:
+        places = asyncio.Semaphore(64)  # who waits for a connection must not run out of time
+
+        async def one(user):
+            async with places:
+                await one_now(user)
+
+        async def one_now(user):
+            update = crowd.telegram_update(user, "/x")
+            del update["message"]["entities"]
+            update["message"].update(chat={"id": CHAT, "type": "supergroup", "title": "The Community"}, text="words of a message, long enough")
+            assert await crowd.send_telegram(update) is None
+
+        tasks = [asyncio.create_task(one(user)) for user in messages]
+        if disturb:
+            disturbing = asyncio.create_task(disturb())
+        await asyncio.gather(*tasks)
+        if disturb:
+            disturbing.cancel()
+        return len(messages)
+
+
+def total(db):
+    with db.cursor() as cursor:
+        cursor.execute("SELECT sum(messages_sent)::bigint FROM account_balance")
+        return cursor.fetchone()[0] or 0
+
+
+def test_every_acknowledged_message_is_counted_exactly(stack, new_id, db):
+    before, users = total(db), [new_id() for _ in range(40)]
+    sent = asyncio.run(send_many(stack, [user for user in users for _ in range(50)]))
+    wait_for(lambda: settled(db), 20, "the queue")
+    assert total(db) - before == sent == 2000
+
+
+def test_killed_programs_lose_no_acknowledged_message(stack, new_id, db):
+    before, users = total(db), [new_id() for _ in range(40)]
+
+    async def kill():
+        for number in range(1000):
+            await asyncio.sleep(0.4)
+            pid = stack.pid(("trivet-telegram", "trivet-worker")[number % 2])
+            if pid:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    sent = asyncio.run(send_many(stack, [user for user in users for _ in range(50)], kill))
+    wait_for(lambda: settled(db), 30, "the queue")
+    assert total(db) - before == sent == 2000
