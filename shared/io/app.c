@@ -159,7 +159,8 @@ static enum status open_rest(struct app *app, const struct app_options *options,
 		}
 	}
 #endif
-	if (metric_open(config->run_dir, options->name) != OK) {
+	/* The operator's command is no process that anybody watches: what it counts is gone with it. */
+	if (metric_open(options->program == PROGRAM_CTL ? STR_ABSENT : config->run_dir, options->name) != OK) {
 		*ret_error = STR("RUN_DIR: metrics cannot be written there: make the directory writable for this program");
 		return UNAVAILABLE;
 	}
