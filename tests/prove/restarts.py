@@ -35,7 +35,7 @@ class Load:
         while time.monotonic() < end:
             try:
                 status, text = await self.crowd.post("/telegram/main", body, {"X-Telegram-Bot-Api-Secret-Token": self.crowd.env["BOT_SECRET"]})
-            except aiohttp.ClientError as error:
+            except (aiohttp.ClientError, asyncio.TimeoutError) as error:
                 status, text = type(error).__name__, ""
             if first:
                 self.first[status] += 1
@@ -69,7 +69,7 @@ class Load:
         body = json.dumps(self.crowd.interaction(user, name, **options)).encode()
         try:
             status, text = await self.crowd.post("/discord/interactions", body, self.crowd.signed(body))
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             status, text = type(error).__name__, ""
         self.first[status] += 1
         return text if status == 200 else ""
@@ -120,7 +120,7 @@ def check_effects(stack, load):
 
 
 async def prove(stack, signal_number, seconds):
-    async with Crowd(stack.env, connections=200) as crowd:
+    async with Crowd(stack.env, connections=1000) as crowd:
         load = Load(stack, crowd)
         took = await load.run(signal_number, seconds)
         return load, took
