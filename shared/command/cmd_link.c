@@ -287,6 +287,7 @@ static const enum message answer_words[LINK_ANSWER_COUNT] = {
 	[LINK_ANSWER_FOREIGN] = MSG_NOT_YOUR_BUTTON,
 	[LINK_ANSWER_BEFORE] = MSG_CONFIRM_ANSWERED,
 	[LINK_ANSWER_EXPIRED] = MSG_CONFIRM_EXPIRED,
+	[LINK_ANSWER_CHANGED] = MSG_CONFIRM_CHANGED,
 };
 
 /* work->arg: whether the answer is yes. */

@@ -122,11 +122,12 @@ enum link_answer {
 	LINK_ANSWER_FOREIGN,  /* not this person's question, or unknown */
 	LINK_ANSWER_BEFORE,   /* answered before */
 	LINK_ANSWER_EXPIRED,
-	LINK_ANSWER_REFUSED,  /* the sides have changed since: result.outcome says how */
+	LINK_ANSWER_CHANGED,  /* the people of a side are not those that were shown: nothing was done */
+	LINK_ANSWER_REFUSED,  /* another rule forbids it by now: result.outcome says which */
 	LINK_ANSWER_COUNT
 };
 
-/* linking_answer - step: the redeemer's yes or no. */
+/* linking_answer - step: the redeemer's yes or no. A yes is to the two sides that he was shown. */
 MUST_CHECK enum status linking_answer(struct tx *tx, const struct contact *actor, struct str token, bool accept,
                                       enum link_answer *ret_answer, struct link_result *ret_result);
 

@@ -339,6 +339,18 @@ static enum link_answer check_question(const struct confirmation *question, cons
 	return question->expires_at <= now ? LINK_ANSWER_EXPIRED : LINK_ANSWER_UNSET;
 }
 
+/* Whether somebody came to a side after it was shown, or who stood for it came to another account. */
+static bool has_changed(const struct member *side, int64_t identity_id, int64_t since)
+{
+	bool changed = member_identity_by_id(side, identity_id) == NULL;
+
+	for (size_t i = 0; i < side->identity_count; i++) {
+		changed = changed || side->identities[i].attached_at > since;
+	}
+	return changed;
+}
+
+/* result->outcome stays unset when the sides are not those that were shown. */
 static enum status accept_question(struct tx *tx, const struct contact *actor, const struct confirmation *question,
                                    struct link_result *result)
 {
@@ -350,17 +362,30 @@ static enum status accept_question(struct tx *tx, const struct contact *actor, c
 		.confirmed = true,
 	};
 	struct sides sides = {0};
-	/* The issuer's account may have been joined or left since: what counts is where the asking identity is now. */
 	enum status status = identity_account_now(tx, question->issuer_identity_id, &joining.issuer_id);
 
 	if (status == OK) {
 		status = lock_sides(tx, &joining, &sides);
+	}
+	if (status == OK && (has_changed(&sides.issuer, question->issuer_identity_id, question->created_at) ||
+	                     has_changed(&sides.redeemer, question->redeemer_identity_id, question->created_at))) {
+		return OK;
 	}
 	if (status == OK) {
 		status = decide(tx, &joining, &sides);
 	}
 	return status != OK ? status : carry_out(tx, &joining, &sides, actor_of(tx, actor->identity), result);
 }
+
+/* What a yes came to. */
+static const enum link_answer answer_of[LINK_OUTCOME_COUNT] = {
+	[LINK_OUTCOME_UNSET] = LINK_ANSWER_CHANGED,
+	[LINK_LINKED] = LINK_ANSWER_LINKED,
+	[LINK_REFUSED_OWN] = LINK_ANSWER_REFUSED,
+	[LINK_REFUSED_PLATFORM] = LINK_ANSWER_REFUSED,
+	[LINK_REFUSED_RECENT] = LINK_ANSWER_REFUSED,
+	[LINK_REFUSED_MERGES] = LINK_ANSWER_REFUSED,
+};
 
 enum status linking_answer(struct tx *tx, const struct contact *actor, struct str token, bool accept, enum link_answer *ret_answer,
                            struct link_result *ret_result)
@@ -384,7 +409,7 @@ enum status linking_answer(struct tx *tx, const struct contact *actor, struct st
 	status = confirmation_answer(tx, token, accept);
 	if (status == OK && accept) {
 		status = accept_question(tx, actor, &question, &result);
-		answer = result.outcome == LINK_LINKED ? LINK_ANSWER_LINKED : LINK_ANSWER_REFUSED;
+		answer = answer_of[result.outcome];
 	}
 	if (status == OK) {
 		*ret_answer = answer;

@@ -147,8 +147,9 @@ enum status confirmation_take(struct tx *tx, struct str token, struct confirmati
 		.issuer_identity_id = pg_i64(rows, 0, 0),
 		.redeemer_identity_id = pg_i64(rows, 0, 1),
 		.issuer_bot = pg_str(rows, 0, 2),
-		.expires_at = pg_time(rows, 0, 3),
-		.answer = pg_str(rows, 0, 4),
+		.created_at = pg_time(rows, 0, 3),
+		.expires_at = pg_time(rows, 0, 4),
+		.answer = pg_str(rows, 0, 5),
 	};
 	return OK;
 }

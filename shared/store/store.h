@@ -121,9 +121,10 @@ MUST_CHECK enum status redeem_before(struct tx *tx, struct str key, enum platfor
 
 struct confirmation {
 	struct str token;
-	int64_t issuer_identity_id; /* of their accounts only today's count: they may have been joined or left since */
+	int64_t issuer_identity_id; /* these two were shown to each other, with the accounts that they were on at created_at */
 	int64_t redeemer_identity_id;
 	struct str issuer_bot;
+	int64_t created_at;
 	int64_t expires_at;
 	struct str answer; /* absent: open */
 };

@@ -557,7 +557,7 @@ static void sums_of_periods_and_counters_go_and_return(void **state)
 	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
 	testdb_exec("UPDATE public.account_balance SET season_no = 3, season_xp = 10, week_no = 4, week_xp = 5, messages_sent = 7,"
 	            " games_played = 3, games_won = 2");
-	scene->now += LINK_RELINK_WAIT_US;
+	scene->now += LINK_MERGES_WINDOW_US; /* also past the limit of merges */
 	chain.inner = join(scene, chain.a, chain.b);
 	chain.outer = join(scene, chain.a, chain.c);
 	assert_int_equal(number("SELECT messages_sent * 1000 + season_xp FROM public.account_balance WHERE account_id = %lld",
@@ -656,6 +656,47 @@ static void who_has_left_meanwhile_unlinks_nobody(void **state)
 	assert_int_not_equal(account_of(b), account_of(a));
 }
 
+/* What was asked was about these people. When the people of a side are others now, the yes is to nobody. */
+static void a_yes_is_to_those_who_were_shown(void **state)
+{
+	struct scene *scene = *state;
+	int64_t issuer = person(TELEGRAM, 20);
+	int64_t redeemer = person(DISCORD, 10);
+	int64_t third = person(WEBSITE, 30);
+	struct link_result question = {0};
+
+	earn(scene, redeemer, 9, 9);
+	question = redeem(scene, redeemer, issue(scene, issuer).code);
+	assert_int_equal(question.outcome, LINK_NEEDS_CONFIRMATION);
+	scene->now += SECOND_US;
+	(void)join(scene, issuer, third);
+	assert_int_equal(answer(scene, redeemer, question.confirmation, true, NULL), LINK_ANSWER_CHANGED);
+	assert_int_not_equal(account_of(redeemer), account_of(issuer));
+	assert_int_equal(answer(scene, redeemer, question.confirmation, true, NULL), LINK_ANSWER_BEFORE);
+
+	/* Unlinked since: the issuer is no longer on the account that was shown. */
+	question = redeem(scene, redeemer, issue(scene, issuer).code);
+	assert_int_equal(question.outcome, LINK_NEEDS_CONFIRMATION);
+	scene->now += SECOND_US;
+	assert_int_equal(unlink_identity(scene, third, issuer), UNLINK_ALLOWED);
+	assert_int_equal(answer(scene, redeemer, question.confirmation, true, NULL), LINK_ANSWER_CHANGED);
+
+	/* The redeemer himself has come to another account. */
+	scene->now += LINK_RELINK_WAIT_US;
+	question = redeem(scene, redeemer, issue(scene, issuer).code);
+	assert_int_equal(question.outcome, LINK_NEEDS_CONFIRMATION);
+	scene->now += SECOND_US;
+	(void)join(scene, third, redeemer);
+	assert_int_equal(answer(scene, redeemer, question.confirmation, true, NULL), LINK_ANSWER_CHANGED);
+
+	/* Nothing happened: the yes counts. */
+	int64_t newcomer = person(TELEGRAM, 1);
+	question = redeem(scene, third, issue(scene, newcomer).code);
+	assert_int_equal(answer(scene, newcomer, question.confirmation, true, NULL), LINK_ANSWER_FOREIGN);
+	assert_int_equal(answer(scene, third, question.confirmation, true, NULL), LINK_ANSWER_LINKED);
+	assert_sound(9, 9);
+}
+
 /* ---- locks ---------------------------------------------------------------------------------------------------------------------- */
 
 struct seeing {
@@ -710,6 +751,7 @@ int main(void)
 		TEST(a_code_ends_with_a_separation),
 		TEST(a_code_is_of_an_account_that_lives),
 		TEST(who_has_left_meanwhile_unlinks_nobody),
+		TEST(a_yes_is_to_those_who_were_shown),
 		TEST(a_new_name_is_written_after_accounts_are_locked),
 	};
 

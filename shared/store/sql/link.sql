@@ -39,7 +39,7 @@ INSERT INTO public.link_confirmation (token, issuer_identity_id, redeemer_identi
 VALUES ($1::text, $2::bigint, $3::bigint, $4::text, $5::timestamptz, $6::timestamptz);
 
 -- name: confirmation_take
-SELECT issuer_identity_id, redeemer_identity_id, issuer_bot, expires_at, answer
+SELECT issuer_identity_id, redeemer_identity_id, issuer_bot, created_at, expires_at, answer
 FROM public.link_confirmation WHERE token = $1::text FOR UPDATE;
 
 -- name: confirmation_answer
