@@ -697,6 +697,33 @@ static void a_yes_is_to_those_who_were_shown(void **state)
 	assert_sound(9, 9);
 }
 
+static void three_merges_of_two_histories_whichever_side_one_was_on(void **state)
+{
+	struct scene *scene = *state;
+	int64_t wanderer = person(DISCORD, 1);
+
+	earn(scene, wanderer, 5, 5);
+	for (int i = 0; i < LINK_MERGES_MAX; i++) {
+		int64_t host = person(TELEGRAM, 20);
+
+		earn(scene, host, 10, 10);
+		int64_t merge = join(scene, host, wanderer); /* always the loser */
+
+		assert_int_equal(undo(scene, 0, merge), LINK_UNDO_ALLOWED);
+		scene->now += LINK_RELINK_WAIT_US;
+	}
+	int64_t host = person(TELEGRAM, 20);
+
+	earn(scene, host, 10, 10);
+	struct link_result result = redeem(scene, wanderer, issue(scene, host).code);
+
+	assert_int_equal(result.outcome, LINK_REFUSED_MERGES);
+	scene->now += LINK_MERGES_WINDOW_US;
+	result = redeem(scene, wanderer, issue(scene, host).code);
+	assert_int_equal(result.outcome, LINK_NEEDS_CONFIRMATION);
+	assert_sound(45, 45);
+}
+
 /* ---- locks ---------------------------------------------------------------------------------------------------------------------- */
 
 struct seeing {
@@ -752,6 +779,7 @@ int main(void)
 		TEST(a_code_is_of_an_account_that_lives),
 		TEST(who_has_left_meanwhile_unlinks_nobody),
 		TEST(a_yes_is_to_those_who_were_shown),
+		TEST(three_merges_of_two_histories_whichever_side_one_was_on),
 		TEST(a_new_name_is_written_after_accounts_are_locked),
 	};
 

@@ -45,11 +45,11 @@ FROM public.link_confirmation WHERE token = $1::text FOR UPDATE;
 -- name: confirmation_answer
 UPDATE public.link_confirmation SET answer = $2::text WHERE token = $1::text;
 
--- Merges of two histories that an account, or one that became part of it, went through since a time.
+-- Merges of two histories that an account, or one that became part of it, went through since a time, on either side.
 -- name: merges_recent
-SELECT count(*) FROM public.merge m
-WHERE m.histories = 2 AND m.at > $2::timestamptz AND m.survivor_id IN (
-    SELECT $1::bigint UNION SELECT account_id FROM public.account_family WHERE survivor_id = $1::bigint);
+SELECT count(*)
+FROM public.merge m, (SELECT array_append(array_agg(account_id), $1::bigint) AS ids FROM public.account_family WHERE survivor_id = $1::bigint) f
+WHERE m.histories = 2 AND m.at > $2::timestamptz AND (m.survivor_id = ANY (f.ids) OR m.loser_id = ANY (f.ids));
 
 -- In the order of $4, a microsecond apart: among themselves the oldest stays the oldest.
 -- name: identities_move
