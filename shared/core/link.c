@@ -160,69 +160,154 @@ static int64_t smaller(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-struct balance link_undo_return(const struct link_merge *merge, const struct balance *holder)
+/* The number of the period that a sum of `balance` belongs to; those of all time have one. */
+static int64_t *period_no(struct balance *balance, enum balance_period period)
 {
-	const struct balance *brought = &merge->brought;
-	bool same_season = brought->season_no == holder->season_no;
-	bool same_week = brought->week_no == holder->week_no;
+	switch (period) {
+	case BALANCE_SEASON:
+		return &balance->season_no;
+	case BALANCE_WEEK:
+		return &balance->week_no;
+	case BALANCE_DAY:
+		return &balance->day_no;
+	case BALANCE_EVER:
+	case BALANCE_UNSET:
+	case BALANCE_PERIOD_COUNT:
+		break;
+	}
+	return NULL;
+}
 
-	assert(brought->xp >= 0 && brought->coins >= 0);
+static bool same_period(struct balance a, struct balance b, enum balance_period period)
+{
+	const int64_t *no = period_no(&a, period);
+
+	return no == NULL || *no == *period_no(&b, period);
+}
+
+struct balance link_marks(const struct balance *balance)
+{
 	return (struct balance){
-		.xp = smaller(brought->xp, holder->xp),
-		.coins = smaller(brought->coins, holder->coins),
-		.season_no = holder->season_no,
-		.season_xp = same_season ? smaller(brought->season_xp, holder->season_xp) : 0,
-		.season_coins = same_season ? smaller(brought->season_coins, holder->season_coins) : 0,
-		.week_no = holder->week_no,
-		.week_xp = same_week ? smaller(brought->week_xp, holder->week_xp) : 0,
-		.week_coins = same_week ? smaller(brought->week_coins, holder->week_coins) : 0,
-		.messages_sent = smaller(brought->messages_sent, holder->messages_sent),
-		.voice_seconds = smaller(brought->voice_seconds, holder->voice_seconds),
-		.games_played = smaller(brought->games_played, holder->games_played),
-		.games_won = smaller(brought->games_won, holder->games_won),
-		.achievements = smaller(brought->achievements, holder->achievements),
+		.last_daily = balance->last_daily,
+		.links = balance->links,
+		.profile_complete = balance->profile_complete,
+		.xp_day_no = balance->xp_day_no,
+		.day_message_xp = balance->day_message_xp,
+		.day_voice_xp = balance->day_voice_xp,
+		.last_message_at = balance->last_message_at,
+		.last_text = balance->last_text,
+		.voice_session = balance->voice_session,
+		.voice_session_xp = balance->voice_session_xp,
+		.rank_paid = balance->rank_paid,
 	};
 }
 
-/* One pair of sums of a period: those of an older period are worth nothing now. */
-static void join_period(int64_t *no, int64_t *xp, int64_t *coins, int64_t from_no, int64_t from_xp, int64_t from_coins)
+struct balance link_undo_return(const struct link_merge *merge, const struct balance *holder)
 {
-	if (from_no > *no) {
-		*no = from_no;
-		*xp = from_xp;
-		*coins = from_coins;
-	} else if (from_no == *no) {
-		*xp += from_xp;
-		*coins += from_coins;
+	const struct balance *brought = &merge->brought;
+	struct balance part = link_marks(holder);
+
+	assert(brought->xp >= 0 && brought->coins >= 0);
+	part.xp = smaller(brought->xp, holder->xp);
+	part.coins = smaller(brought->coins, holder->coins);
+	part.season_no = holder->season_no;
+	part.week_no = holder->week_no;
+	part.day_no = holder->day_no;
+	for (size_t i = 0; i < BALANCE_SUMS; i++) {
+		const struct balance_sum *sum = &balance_sums[i];
+
+		if (same_period(*brought, *holder, sum->period)) {
+			*balance_sum(&part, sum) = smaller(balance_sum_of(brought, sum), balance_sum_of(holder, sum));
+		}
+	}
+	return part;
+}
+
+/* Sums of a period that is over are worth nothing: the account moves on to the later one. */
+static void move_on(struct balance *into, const struct balance *from)
+{
+	struct balance later = *from;
+
+	for (int p = BALANCE_SEASON; p < BALANCE_PERIOD_COUNT; p++) {
+		int64_t *no = period_no(into, (enum balance_period)p);
+		int64_t wanted = *period_no(&later, (enum balance_period)p);
+
+		if (wanted <= *no) {
+			continue;
+		}
+		*no = wanted;
+		for (size_t i = 0; i < BALANCE_SUMS; i++) {
+			if ((int)balance_sums[i].period == p) {
+				*balance_sum(into, &balance_sums[i]) = 0;
+			}
+		}
+		if (p == BALANCE_WEEK) {
+			into->week_wins_in_row = 0;
+			into->week_wins_best = 0;
+		}
+	}
+}
+
+/* Runs cannot be added: the longer one stays. */
+static void join_runs(struct balance *into, const struct balance *from)
+{
+	into->wins_in_row = larger(into->wins_in_row, from->wins_in_row);
+	into->wins_best = larger(into->wins_best, from->wins_best);
+	if (from->week_no == into->week_no) {
+		into->week_wins_in_row = larger(into->week_wins_in_row, from->week_wins_in_row);
+		into->week_wins_best = larger(into->week_wins_best, from->week_wins_best);
+	}
+	if (from->last_daily > into->last_daily) {
+		into->last_daily = from->last_daily;
+		into->daily_streak = from->daily_streak;
+	} else if (from->last_daily == into->last_daily) {
+		into->daily_streak = larger(into->daily_streak, from->daily_streak);
+	}
+}
+
+/* What limits or was paid once holds for both sides from now on: no cap is escaped by a merge. */
+static void join_marks(struct balance *into, const struct balance *from)
+{
+	into->links = larger(into->links, from->links);
+	into->profile_complete = larger(into->profile_complete, from->profile_complete);
+	into->rank_paid = larger(into->rank_paid, from->rank_paid);
+	if (from->xp_day_no > into->xp_day_no) {
+		into->xp_day_no = from->xp_day_no;
+		into->day_message_xp = 0;
+		into->day_voice_xp = 0;
+	}
+	if (from->xp_day_no == into->xp_day_no) {
+		into->day_message_xp += from->day_message_xp;
+		into->day_voice_xp += from->day_voice_xp;
+	}
+	if (from->last_message_at > into->last_message_at) {
+		into->last_message_at = from->last_message_at;
+		into->last_text = from->last_text;
+	}
+	if (into->voice_session == 0) {
+		into->voice_session = from->voice_session;
+		into->voice_session_xp = from->voice_session_xp;
 	}
 }
 
 void link_join_sums(struct balance *into, const struct balance *from)
 {
-	join_period(&into->season_no, &into->season_xp, &into->season_coins, from->season_no, from->season_xp, from->season_coins);
-	join_period(&into->week_no, &into->week_xp, &into->week_coins, from->week_no, from->week_xp, from->week_coins);
-	into->messages_sent += from->messages_sent;
-	into->voice_seconds += from->voice_seconds;
-	into->games_played += from->games_played;
-	into->games_won += from->games_won;
-	into->achievements += from->achievements;
-	if (from->last_daily > into->last_daily) {
-		into->last_daily = from->last_daily;
-		into->daily_streak = from->daily_streak;
+	move_on(into, from);
+	for (size_t i = 0; i < BALANCE_SUMS; i++) {
+		if (same_period(*into, *from, balance_sums[i].period)) {
+			*balance_sum(into, &balance_sums[i]) += balance_sum_of(from, &balance_sums[i]);
+		}
 	}
+	into->voice_rest += from->voice_rest;
+	join_runs(into, from);
+	join_marks(into, from);
 }
 
 void link_take_sums(struct balance *from, const struct balance *part)
 {
-	from->season_xp -= part->season_xp;
-	from->season_coins -= part->season_coins;
-	from->week_xp -= part->week_xp;
-	from->week_coins -= part->week_coins;
-	from->messages_sent -= part->messages_sent;
-	from->voice_seconds -= part->voice_seconds;
-	from->games_played -= part->games_played;
-	from->games_won -= part->games_won;
-	from->achievements -= part->achievements;
+	for (size_t i = 0; i < BALANCE_SUMS; i++) {
+		*balance_sum(from, &balance_sums[i]) -= balance_sum_of(part, &balance_sums[i]);
+	}
 }
 
 enum unlink_verdict unlink_decide(const struct member *member, int64_t identity_id, bool by_staff, const struct identity **ret_leaving)

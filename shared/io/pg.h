@@ -30,7 +30,7 @@ struct pg_statement {
 	int param_count;
 };
 
-#define PG_PARAMS_MAX 24
+#define PG_PARAMS_MAX 48
 #define PG_WAIT_FOR_CONNECTION_US (250 * 1000)
 
 /* One parameter in text form; absent string = NULL. */

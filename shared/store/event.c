@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "store/balance.h"
+
 /* Where a member stands in the structs of a list: lists go to the database as one array per column, for unnest(). */
 struct column {
 	size_t stride;
@@ -373,12 +375,7 @@ enum status event_balances(struct tx *tx, const int64_t *ids, size_t count, stru
 		int row = (int)i;
 
 		ret_accounts[i] = (struct event_account){
-			.id = pg_i64(rows, row, 0),
-			.balance = {.xp = pg_i64(rows, row, 1), .coins = pg_i64(rows, row, 2), .messages_sent = pg_i64(rows, row, 3),
-			            .voice_seconds = pg_i64(rows, row, 4), .games_played = pg_i64(rows, row, 5), .games_won = pg_i64(rows, row, 6),
-			            .achievements = pg_i64(rows, row, 7)},
-			.last_active = pg_time(rows, row, 8),
-		};
+			.id = pg_i64(rows, row, 0), .last_active = pg_time(rows, row, 1), .balance = balance_read(rows, row, 2)};
 	}
 	return OK;
 }
@@ -389,13 +386,7 @@ enum status event_balances_set(struct tx *tx, const struct event_account *accoun
 	struct pg_rows *rows = NULL;
 
 	add_i64s(&params, accounts, COLUMN(event_account, id), count);
-	add_i64s(&params, accounts, COLUMN(event_account, balance.xp), count);
-	add_i64s(&params, accounts, COLUMN(event_account, balance.coins), count);
-	add_i64s(&params, accounts, COLUMN(event_account, balance.messages_sent), count);
-	add_i64s(&params, accounts, COLUMN(event_account, balance.voice_seconds), count);
-	add_i64s(&params, accounts, COLUMN(event_account, balance.games_played), count);
-	add_i64s(&params, accounts, COLUMN(event_account, balance.games_won), count);
-	add_i64s(&params, accounts, COLUMN(event_account, balance.achievements), count);
+	balance_add_arrays(&params, &accounts->balance, sizeof(*accounts), count);
 	add_times(&params, accounts, COLUMN(event_account, last_active), count);
 	enum status status = tx_query(tx, SQL_EVENT_BALANCES_SET, &params, &rows);
 

@@ -81,7 +81,7 @@ MUST_CHECK enum status event_accounts_now(struct tx *tx, const int64_t *ids, siz
 /* An account while a batch is applied to it. */
 struct event_account {
 	int64_t id;
-	struct balance balance; /* XP, coins and counters; periods and streak are not read */
+	struct balance balance;
 	int64_t last_active;
 	bool changed;
 };

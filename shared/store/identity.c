@@ -1,11 +1,11 @@
+#include "store/balance.h"
 #include "store/store.h"
 
 /* Columns of member_by_identity and member_by_account. */
 enum member_column {
 	M_ID, M_CREATED_AT, M_LANGUAGE, M_DISPLAY_NAME, M_HIDDEN, M_MERGED_INTO,
-	M_XP, M_COINS, M_SEASON_NO, M_SEASON_XP, M_SEASON_COINS, M_WEEK_NO, M_WEEK_XP, M_WEEK_COINS,
-	M_MESSAGES, M_VOICE, M_PLAYED, M_WON, M_ACHIEVEMENTS, M_STREAK, M_LAST_DAILY,
-	M_IDENTITY, M_PLATFORM, M_PLATFORM_ID, M_EMAIL, M_USERNAME, M_NAME, M_HINT,
+	M_BALANCE,
+	M_IDENTITY = M_BALANCE + BALANCE_COLUMNS, M_PLATFORM, M_PLATFORM_ID, M_EMAIL, M_USERNAME, M_NAME, M_HINT,
 	M_FIRST_SEEN, M_LAST_SEEN, M_ATTACHED_AT, M_LINKED_AT, M_DETACHED_FROM, M_DETACHED_AT
 };
 
@@ -19,23 +19,7 @@ static void read_account(const struct pg_rows *rows, struct account *account, st
 		.hidden = pg_bool(rows, 0, M_HIDDEN),
 		.merged_into = pg_i64(rows, 0, M_MERGED_INTO),
 	};
-	*balance = (struct balance){
-		.xp = pg_i64(rows, 0, M_XP),
-		.coins = pg_i64(rows, 0, M_COINS),
-		.season_no = pg_i64(rows, 0, M_SEASON_NO),
-		.season_xp = pg_i64(rows, 0, M_SEASON_XP),
-		.season_coins = pg_i64(rows, 0, M_SEASON_COINS),
-		.week_no = pg_i64(rows, 0, M_WEEK_NO),
-		.week_xp = pg_i64(rows, 0, M_WEEK_XP),
-		.week_coins = pg_i64(rows, 0, M_WEEK_COINS),
-		.messages_sent = pg_i64(rows, 0, M_MESSAGES),
-		.voice_seconds = pg_i64(rows, 0, M_VOICE),
-		.games_played = pg_i64(rows, 0, M_PLAYED),
-		.games_won = pg_i64(rows, 0, M_WON),
-		.achievements = pg_i64(rows, 0, M_ACHIEVEMENTS),
-		.daily_streak = pg_i64(rows, 0, M_STREAK),
-		.last_daily = pg_time(rows, 0, M_LAST_DAILY),
-	};
+	*balance = balance_read(rows, 0, M_BALANCE);
 }
 
 static enum status read_identity(const struct pg_rows *rows, int row, struct identity *identity)
@@ -282,19 +266,7 @@ enum status balance_set_sums(struct tx *tx, int64_t account_id, const struct bal
 	struct pg_params params = tx_params(tx);
 
 	pg_add_i64(&params, account_id);
-	pg_add_i64(&params, balance->season_no);
-	pg_add_i64(&params, balance->season_xp);
-	pg_add_i64(&params, balance->season_coins);
-	pg_add_i64(&params, balance->week_no);
-	pg_add_i64(&params, balance->week_xp);
-	pg_add_i64(&params, balance->week_coins);
-	pg_add_i64(&params, balance->messages_sent);
-	pg_add_i64(&params, balance->voice_seconds);
-	pg_add_i64(&params, balance->games_played);
-	pg_add_i64(&params, balance->games_won);
-	pg_add_i64(&params, balance->achievements);
-	pg_add_i64(&params, balance->daily_streak);
-	pg_add_time(&params, balance->last_daily);
+	balance_add(&params, balance, BALANCE_FIRST_SUM);
 	return tx_query(tx, SQL_BALANCE_SET_SUMS, &params, NULL);
 }
 

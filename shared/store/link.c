@@ -234,13 +234,12 @@ static void add_optional_id(struct pg_params *params, int64_t id)
 	}
 }
 
-static void add_sums(struct pg_params *params, const struct balance *sums)
+/* In the order of balance_sums[]: the statement names the columns so. */
+static void add_sums(struct pg_params *params, const struct balance *balance)
 {
-	pg_add_i64(params, sums->messages_sent);
-	pg_add_i64(params, sums->voice_seconds);
-	pg_add_i64(params, sums->games_played);
-	pg_add_i64(params, sums->games_won);
-	pg_add_i64(params, sums->achievements);
+	for (size_t i = 0; i < BALANCE_SUMS; i++) {
+		pg_add_i64(params, balance_sum_of(balance, &balance_sums[i]));
+	}
 }
 
 enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t *ret_id)
@@ -261,11 +260,8 @@ enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t 
 	pg_add_i64(&params, brought->xp);
 	pg_add_i64(&params, brought->coins);
 	pg_add_i64(&params, brought->season_no);
-	pg_add_i64(&params, brought->season_xp);
-	pg_add_i64(&params, brought->season_coins);
 	pg_add_i64(&params, brought->week_no);
-	pg_add_i64(&params, brought->week_xp);
-	pg_add_i64(&params, brought->week_coins);
+	pg_add_i64(&params, brought->day_no);
 	add_sums(&params, brought);
 	pg_add_time(&params, tx->ctx->now);
 	status = tx_query(tx, SQL_MERGE_INSERT, &params, &rows);
@@ -279,8 +275,8 @@ enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t 
 /* Columns of merge_get. */
 enum merge_column {
 	G_ID, G_SURVIVOR, G_LOSER, G_ISSUER, G_REDEEMER, G_SURVIVOR_OLDEST, G_LOSER_OLDEST, G_IDENTITY_FIRST, G_IDENTITY_SECOND, G_IDENTITY_THIRD,
-	G_HISTORIES, G_SEASON_NO, G_WEEK_NO, G_AT, G_UNDONE_AT, G_HOLDER,
-	G_XP, G_COINS, G_SEASON_XP, G_SEASON_COINS, G_WEEK_XP, G_WEEK_COINS, G_MESSAGES, G_VOICE, G_PLAYED, G_WON, G_ACHIEVEMENTS
+	G_HISTORIES, G_SEASON_NO, G_WEEK_NO, G_DAY_NO, G_AT, G_UNDONE_AT, G_HOLDER,
+	G_XP, G_COINS, G_SUMS /* BALANCE_SUMS of them */
 };
 
 static void read_merge(const struct pg_rows *rows, struct link_merge *merge)
@@ -295,14 +291,13 @@ static void read_merge(const struct pg_rows *rows, struct link_merge *merge)
 		.loser_oldest_id = pg_i64(rows, 0, G_LOSER_OLDEST),
 		.histories = (int)pg_i64(rows, 0, G_HISTORIES),
 		.brought = {.xp = pg_i64(rows, 0, G_XP), .coins = pg_i64(rows, 0, G_COINS), .season_no = pg_i64(rows, 0, G_SEASON_NO),
-		            .season_xp = pg_i64(rows, 0, G_SEASON_XP), .season_coins = pg_i64(rows, 0, G_SEASON_COINS),
-		            .week_no = pg_i64(rows, 0, G_WEEK_NO), .week_xp = pg_i64(rows, 0, G_WEEK_XP),
-		            .week_coins = pg_i64(rows, 0, G_WEEK_COINS), .messages_sent = pg_i64(rows, 0, G_MESSAGES),
-		            .voice_seconds = pg_i64(rows, 0, G_VOICE), .games_played = pg_i64(rows, 0, G_PLAYED),
-		            .games_won = pg_i64(rows, 0, G_WON), .achievements = pg_i64(rows, 0, G_ACHIEVEMENTS)},
+		            .week_no = pg_i64(rows, 0, G_WEEK_NO), .day_no = pg_i64(rows, 0, G_DAY_NO)},
 		.at = pg_time(rows, 0, G_AT),
 		.undone_at = pg_time(rows, 0, G_UNDONE_AT),
 	};
+	for (size_t i = 0; i < BALANCE_SUMS; i++) {
+		*balance_sum(&merge->brought, &balance_sums[i]) = pg_i64(rows, 0, G_SUMS + (int)i);
+	}
 	for (int column = G_IDENTITY_FIRST; column <= G_IDENTITY_THIRD && !pg_is_null(rows, 0, column); column++) {
 		merge->identity_ids[merge->identity_count++] = pg_i64(rows, 0, column);
 	}

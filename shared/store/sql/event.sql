@@ -85,16 +85,38 @@ FROM public.event_queue q
 WHERE q.id = ANY ($1::bigint[])
 ORDER BY q.id;
 
+-- In the order of struct balance (store/balance.c).
 -- name: event_balances
-SELECT account_id, xp, coins, messages_sent, voice_seconds, games_played, games_won, achievements, last_active
+SELECT account_id, last_active, xp, coins, season_no, season_xp, season_coins, week_no, week_xp, week_coins, messages_sent,
+       voice_seconds, games_played, games_won, achievements, daily_streak, last_daily, wins_in_row, wins_best, dailies,
+       tickets_opened, promos_used, referrals, links, profile_complete, day_no, day_games_played, day_games_won, day_dailies,
+       week_games_played, week_games_won, week_wins_in_row, week_wins_best, xp_day_no, day_message_xp, day_voice_xp, last_message_at,
+       last_text, voice_rest, voice_session, voice_session_xp, rank_paid
 FROM public.account_balance WHERE account_id = ANY ($1::bigint[]) ORDER BY account_id;
 
 -- name: event_balances_set
 UPDATE public.account_balance b
-SET xp = w.xp, coins = w.coins, messages_sent = w.messages_sent, voice_seconds = w.voice_seconds, games_played = w.games_played,
-    games_won = w.games_won, achievements = w.achievements, last_active = w.last_active
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[])
-    AS w(account_id, xp, coins, messages_sent, voice_seconds, games_played, games_won, achievements, last_active)
+SET xp = w.xp, coins = w.coins, season_no = w.season_no, season_xp = w.season_xp, season_coins = w.season_coins, week_no = w.week_no,
+    week_xp = w.week_xp, week_coins = w.week_coins, messages_sent = w.messages_sent, voice_seconds = w.voice_seconds, games_played =
+    w.games_played, games_won = w.games_won, achievements = w.achievements, daily_streak = w.daily_streak, last_daily = w.last_daily,
+    wins_in_row = w.wins_in_row, wins_best = w.wins_best, dailies = w.dailies, tickets_opened = w.tickets_opened, promos_used =
+    w.promos_used, referrals = w.referrals, links = w.links, profile_complete = w.profile_complete, day_no = w.day_no,
+    day_games_played = w.day_games_played, day_games_won = w.day_games_won, day_dailies = w.day_dailies, week_games_played =
+    w.week_games_played, week_games_won = w.week_games_won, week_wins_in_row = w.week_wins_in_row, week_wins_best = w.week_wins_best,
+    xp_day_no = w.xp_day_no, day_message_xp = w.day_message_xp, day_voice_xp = w.day_voice_xp, last_message_at = w.last_message_at,
+    last_text = w.last_text, voice_rest = w.voice_rest, voice_session = w.voice_session, voice_session_xp = w.voice_session_xp,
+    rank_paid = w.rank_paid, last_active = greatest(b.last_active, w.last_active)
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::bigint[], $6::bigint[], $7::integer[], $8::bigint[],
+            $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::integer[],
+            $16::timestamptz[], $17::integer[], $18::integer[], $19::integer[], $20::integer[], $21::integer[], $22::integer[],
+            $23::smallint[], $24::smallint[], $25::integer[], $26::integer[], $27::integer[], $28::integer[], $29::integer[],
+            $30::integer[], $31::integer[], $32::integer[], $33::integer[], $34::integer[], $35::integer[], $36::timestamptz[],
+            $37::bigint[], $38::integer[], $39::bigint[], $40::integer[], $41::smallint[], $42::timestamptz[])
+    AS w(account_id, xp, coins, season_no, season_xp, season_coins, week_no, week_xp, week_coins, messages_sent, voice_seconds,
+         games_played, games_won, achievements, daily_streak, last_daily, wins_in_row, wins_best, dailies, tickets_opened,
+         promos_used, referrals, links, profile_complete, day_no, day_games_played, day_games_won, day_dailies, week_games_played,
+         week_games_won, week_wins_in_row, week_wins_best, xp_day_no, day_message_xp, day_voice_xp, last_message_at, last_text,
+         voice_rest, voice_session, voice_session_xp, rank_paid, last_active)
 WHERE b.account_id = w.account_id AND b.account_id = ANY ($1::bigint[]);
 
 -- The projection is written by event_balances_set, in the same transaction.

@@ -2,8 +2,11 @@
 
 -- name: member_by_identity
 SELECT a.id, a.created_at, a.language, a.display_name, a.hidden, a.merged_into,
-       b.xp, b.coins, b.season_no, b.season_xp, b.season_coins, b.week_no, b.week_xp, b.week_coins,
-       b.messages_sent, b.voice_seconds, b.games_played, b.games_won, b.achievements, b.daily_streak, b.last_daily,
+       b.xp, b.coins, b.season_no, b.season_xp, b.season_coins, b.week_no, b.week_xp, b.week_coins, b.messages_sent, b.voice_seconds,
+       b.games_played, b.games_won, b.achievements, b.daily_streak, b.last_daily, b.wins_in_row, b.wins_best, b.dailies,
+       b.tickets_opened, b.promos_used, b.referrals, b.links, b.profile_complete, b.day_no, b.day_games_played, b.day_games_won,
+       b.day_dailies, b.week_games_played, b.week_games_won, b.week_wins_in_row, b.week_wins_best, b.xp_day_no, b.day_message_xp,
+       b.day_voice_xp, b.last_message_at, b.last_text, b.voice_rest, b.voice_session, b.voice_session_xp, b.rank_paid,
        i.id, i.platform, i.platform_id, i.email, i.username, i.name, i.language_hint,
        i.first_seen, i.last_seen, i.attached_at, i.linked_at, coalesce(f.survivor_id, i.detached_from), i.detached_at
 FROM public.identity me
@@ -16,8 +19,11 @@ ORDER BY i.attached_at, i.id;
 
 -- name: member_by_account
 SELECT a.id, a.created_at, a.language, a.display_name, a.hidden, a.merged_into,
-       b.xp, b.coins, b.season_no, b.season_xp, b.season_coins, b.week_no, b.week_xp, b.week_coins,
-       b.messages_sent, b.voice_seconds, b.games_played, b.games_won, b.achievements, b.daily_streak, b.last_daily,
+       b.xp, b.coins, b.season_no, b.season_xp, b.season_coins, b.week_no, b.week_xp, b.week_coins, b.messages_sent, b.voice_seconds,
+       b.games_played, b.games_won, b.achievements, b.daily_streak, b.last_daily, b.wins_in_row, b.wins_best, b.dailies,
+       b.tickets_opened, b.promos_used, b.referrals, b.links, b.profile_complete, b.day_no, b.day_games_played, b.day_games_won,
+       b.day_dailies, b.week_games_played, b.week_games_won, b.week_wins_in_row, b.week_wins_best, b.xp_day_no, b.day_message_xp,
+       b.day_voice_xp, b.last_message_at, b.last_text, b.voice_rest, b.voice_session, b.voice_session_xp, b.rank_paid,
        i.id, i.platform, i.platform_id, i.email, i.username, i.name, i.language_hint,
        i.first_seen, i.last_seen, i.attached_at, i.linked_at, coalesce(f.survivor_id, i.detached_from), i.detached_at
 FROM public.account a
@@ -86,12 +92,18 @@ WITH made AS (INSERT INTO public.account (created_at, language, display_name, hi
               SELECT $2::timestamptz, a.language, NULL, a.hidden FROM public.account a WHERE a.id = $1::bigint RETURNING id)
 INSERT INTO public.account_balance (account_id, last_active) SELECT id, $2::timestamptz FROM made RETURNING account_id;
 
--- All sums but XP and coins, which only ledger_insert changes.
+-- All sums but XP and coins, which only the ledger's statements change. In the order of struct balance (store/balance.c).
 -- name: balance_set_sums
 UPDATE public.account_balance
 SET season_no = $2::integer, season_xp = $3::bigint, season_coins = $4::bigint, week_no = $5::integer, week_xp = $6::bigint,
-    week_coins = $7::bigint, messages_sent = $8::bigint, voice_seconds = $9::bigint, games_played = $10::bigint, games_won = $11::bigint,
-    achievements = $12::bigint, daily_streak = $13::integer, last_daily = $14::timestamptz
+    week_coins = $7::bigint, messages_sent = $8::bigint, voice_seconds = $9::bigint, games_played = $10::bigint, games_won =
+    $11::bigint, achievements = $12::bigint, daily_streak = $13::integer, last_daily = $14::timestamptz, wins_in_row = $15::integer,
+    wins_best = $16::integer, dailies = $17::integer, tickets_opened = $18::integer, promos_used = $19::integer, referrals =
+    $20::integer, links = $21::smallint, profile_complete = $22::smallint, day_no = $23::integer, day_games_played = $24::integer,
+    day_games_won = $25::integer, day_dailies = $26::integer, week_games_played = $27::integer, week_games_won = $28::integer,
+    week_wins_in_row = $29::integer, week_wins_best = $30::integer, xp_day_no = $31::integer, day_message_xp = $32::integer,
+    day_voice_xp = $33::integer, last_message_at = $34::timestamptz, last_text = $35::bigint, voice_rest = $36::integer, voice_session
+    = $37::bigint, voice_session_xp = $38::integer, rank_paid = $39::smallint
 WHERE account_id = $1::bigint;
 
 -- name: audit_insert

@@ -75,13 +75,16 @@ WHERE id = $2::bigint;
 UPDATE public.account SET hidden = true WHERE id = $1::bigint AND NOT hidden AND EXISTS (
     SELECT 1 FROM public.account l WHERE l.id = $2::bigint AND l.hidden);
 
+-- The sums in the order of balance_sums[] (core/account.c), here and in merge_get.
 -- name: merge_insert
 INSERT INTO public.merge (survivor_id, loser_id, issuer_identity_id, redeemer_identity_id, survivor_oldest_id, loser_oldest_id, identity_ids,
-                          histories, xp, coins, season_no, season_xp, season_coins, week_no, week_xp, week_coins, messages_sent, voice_seconds,
-                          games_played, games_won, achievements, at)
+                          histories, xp, coins, season_no, week_no, day_no, season_xp, season_coins, week_xp, week_coins,
+                          messages_sent, voice_seconds, games_played, games_won, dailies, tickets_opened, promos_used, referrals,
+                          day_games_played, day_games_won, day_dailies, week_games_played, week_games_won, at)
 VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint[],
-        $8::smallint, $9::bigint, $10::bigint, $11::integer, $12::bigint, $13::bigint, $14::integer, $15::bigint, $16::bigint, $17::bigint,
-        $18::bigint, $19::bigint, $20::bigint, $21::bigint, $22::timestamptz)
+        $8::smallint, $9::bigint, $10::bigint, $11::integer, $12::integer, $13::integer, $14::bigint, $15::bigint, $16::bigint,
+        $17::bigint, $18::bigint, $19::bigint, $20::bigint, $21::bigint, $22::bigint, $23::bigint, $24::bigint, $25::bigint,
+        $26::bigint, $27::bigint, $28::bigint, $29::bigint, $30::bigint, $31::timestamptz)
 RETURNING id;
 
 -- `later`: the joinings that carried this one's data on, from its survivor up to the account that lives.
@@ -93,12 +96,15 @@ WITH RECURSIVE later AS (
     SELECT c.* FROM later l JOIN public.merge c ON c.loser_id = l.survivor_id AND c.undone_at IS NULL
 )
 SELECT m.id, m.survivor_id, m.loser_id, m.issuer_identity_id, m.redeemer_identity_id, m.survivor_oldest_id, m.loser_oldest_id,
-       m.identity_ids[1], m.identity_ids[2], m.identity_ids[3], m.histories, m.season_no, m.week_no, m.at, m.undone_at,
-       coalesce(f.survivor_id, m.survivor_id),
-       least(m.xp, min(l.xp)), least(m.coins, min(l.coins)), least(m.season_xp, min(l.season_xp)),
-       least(m.season_coins, min(l.season_coins)), least(m.week_xp, min(l.week_xp)), least(m.week_coins, min(l.week_coins)),
-       least(m.messages_sent, min(l.messages_sent)), least(m.voice_seconds, min(l.voice_seconds)),
-       least(m.games_played, min(l.games_played)), least(m.games_won, min(l.games_won)), least(m.achievements, min(l.achievements))
+       m.identity_ids[1], m.identity_ids[2], m.identity_ids[3], m.histories, m.season_no, m.week_no, m.day_no,
+       m.at, m.undone_at, coalesce(f.survivor_id, m.survivor_id),
+       least(m.xp, min(l.xp)), least(m.coins, min(l.coins)), least(m.season_xp, min(l.season_xp)), least(m.season_coins,
+       min(l.season_coins)), least(m.week_xp, min(l.week_xp)), least(m.week_coins, min(l.week_coins)), least(m.messages_sent,
+       min(l.messages_sent)), least(m.voice_seconds, min(l.voice_seconds)), least(m.games_played, min(l.games_played)),
+       least(m.games_won, min(l.games_won)), least(m.dailies, min(l.dailies)), least(m.tickets_opened, min(l.tickets_opened)),
+       least(m.promos_used, min(l.promos_used)), least(m.referrals, min(l.referrals)), least(m.day_games_played,
+       min(l.day_games_played)), least(m.day_games_won, min(l.day_games_won)), least(m.day_dailies, min(l.day_dailies)),
+       least(m.week_games_played, min(l.week_games_played)), least(m.week_games_won, min(l.week_games_won))
 FROM public.merge m LEFT JOIN public.account_family f ON f.account_id = m.survivor_id LEFT JOIN later l ON true
 WHERE m.id = $1::bigint
 GROUP BY m.id, f.survivor_id;
@@ -152,7 +158,13 @@ SET xp = greatest(0, c.xp - m.xp), coins = greatest(0, c.coins - m.coins),
     week_coins = CASE WHEN c.week_no = m.week_no THEN greatest(0, c.week_coins - m.week_coins) ELSE c.week_coins END,
     messages_sent = greatest(0, c.messages_sent - m.messages_sent), voice_seconds = greatest(0, c.voice_seconds - m.voice_seconds),
     games_played = greatest(0, c.games_played - m.games_played), games_won = greatest(0, c.games_won - m.games_won),
-    achievements = greatest(0, c.achievements - m.achievements),
+    dailies = greatest(0, c.dailies - m.dailies), tickets_opened = greatest(0, c.tickets_opened - m.tickets_opened),
+    promos_used = greatest(0, c.promos_used - m.promos_used), referrals = greatest(0, c.referrals - m.referrals),
+    day_games_played = CASE WHEN c.day_no = m.day_no THEN greatest(0, c.day_games_played - m.day_games_played) ELSE c.day_games_played END,
+    day_games_won = CASE WHEN c.day_no = m.day_no THEN greatest(0, c.day_games_won - m.day_games_won) ELSE c.day_games_won END,
+    day_dailies = CASE WHEN c.day_no = m.day_no THEN greatest(0, c.day_dailies - m.day_dailies) ELSE c.day_dailies END,
+    week_games_played = CASE WHEN c.week_no = m.week_no THEN greatest(0, c.week_games_played - m.week_games_played) ELSE c.week_games_played END,
+    week_games_won = CASE WHEN c.week_no = m.week_no THEN greatest(0, c.week_games_won - m.week_games_won) ELSE c.week_games_won END,
     identity_ids = ARRAY(SELECT u.id FROM unnest(c.identity_ids) WITH ORDINALITY AS u(id, place)
                          WHERE u.id <> ALL (m.identity_ids) ORDER BY u.place)
 FROM public.merge m
