@@ -299,7 +299,8 @@ MODALS = {
     "label": [{"type": 18, "id": 1, "component": {"type": 4, "id": 2, "custom_id": "text", "value": "hello"}}],
     "row": [{"type": 1, "id": 1, "components": [{"type": 4, "id": 2, "custom_id": "text", "value": "hello"}]}],
     "menus": [{"type": 18, "component": {"type": 3, "custom_id": "m", "values": ["a"]}}, {"type": 18, "component": {"type": 19, "custom_id": "f", "values": ["1"]}}, {"type": 10}],
-    "no value": [{"type": 18, "component": {"type": 4, "custom_id": "text"}}], "empty": [], "a word": "x", "words": ["x", 5, None], "long": [{"type": 18, "component": {"type": 4, "custom_id": "text", "value": "😀" * 4000}}],
+    "no value": [{"type": 18, "component": {"type": 4, "custom_id": "text"}}], "empty": [], "a word": "x", "words": ["x", 5, None],
+    "long": [{"type": 18, "component": {"type": 4, "custom_id": "text", "value": "😀" * 4000}}],
     "too many": [{"type": 18, "component": {"type": 4, "custom_id": f"c{i}", "value": "x"}} for i in range(30)],
 }
 
