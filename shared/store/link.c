@@ -359,6 +359,9 @@ enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t ho
 	if (status == OK) {
 		status = run_one(tx, SQL_FAMILY_RETURN, merge->loser_id);
 	}
+	if (status == OK) {
+		status = run_pair(tx, SQL_IDENTITIES_UNLINKED, holder, merge->id, false);
+	}
 	if (status != OK) {
 		return status;
 	}

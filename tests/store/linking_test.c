@@ -504,23 +504,6 @@ static void an_unlink_ends_what_an_undo_could_take_along(void **state)
 	assert_sound(117, 117);
 }
 
-/* Tree: B into A, D's identity cannot (same platform); A with B against an account that has lost its own people. */
-static void staff_detach_the_oldest_and_nobody_is_left_alone(void **state)
-{
-	struct scene *scene = *state;
-	struct chain chain = make_chain(scene, 0);
-
-	assert_int_equal(unlink_identity(scene, chain.a, chain.c), UNLINK_OLDEST);
-	assert_int_equal(unlink_identity(scene, 0, chain.c), UNLINK_ALLOWED);
-	assert_balance(chain.c, 0, 0);
-	assert_balance(chain.a, 650, 650);
-	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_EMPTY); /* else C's account would be empty */
-	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
-	assert_balance(chain.b, 100, 100);
-	assert_int_equal(unlink_identity(scene, 0, chain.b), UNLINK_NOT_LINKED);
-	assert_sound(650, 650);
-}
-
 /* The oldest of a side stays its oldest through a joining and its undo, whatever the numbers of the rows say. */
 static void the_oldest_stays_the_oldest(void **state)
 {
@@ -604,6 +587,19 @@ static void strangers_learn_nothing_of_a_joining(void **state)
 	assert_int_equal(undo(scene, a, merge), LINK_UNDO_ALLOWED);
 	assert_int_equal(undo(scene, stranger, merge), LINK_UNDO_FOREIGN); /* undone or not is none of his business either */
 	assert_int_equal(undo(scene, a, merge), LINK_UNDO_DONE);
+}
+
+/* An undo ends the day in which a new identity may not do everything, for both sides. */
+static void an_undo_takes_the_mark_of_the_new_one_back(void **state)
+{
+	struct scene *scene = *state;
+	int64_t a = person(TELEGRAM, 20);
+	int64_t b = person(DISCORD, 10);
+	int64_t merge = join(scene, a, b);
+
+	assert_int_equal(number("SELECT count(linked_at) FROM public.identity"), 2);
+	assert_int_equal(undo(scene, 0, merge), LINK_UNDO_ALLOWED);
+	assert_int_equal(number("SELECT count(linked_at) FROM public.identity"), 0);
 }
 
 /* ---- codes and questions that outlive what they were made for --------------------------------------------------------------------- */
@@ -770,11 +766,11 @@ int main(void)
 		TEST(an_outer_undo_returns_no_more_than_the_loser_had),
 		TEST(who_came_back_by_himself_stays),
 		TEST(an_unlink_ends_what_an_undo_could_take_along),
-		TEST(staff_detach_the_oldest_and_nobody_is_left_alone),
 		TEST(the_oldest_stays_the_oldest),
 		TEST(sums_of_periods_and_counters_go_and_return),
 		TEST(who_has_left_undoes_nothing),
 		TEST(strangers_learn_nothing_of_a_joining),
+		TEST(an_undo_takes_the_mark_of_the_new_one_back),
 		TEST(a_code_ends_with_a_separation),
 		TEST(a_code_is_of_an_account_that_lives),
 		TEST(who_has_left_meanwhile_unlinks_nobody),

@@ -139,6 +139,10 @@ SET account_id = $2::bigint, attached_at = $4::timestamptz + (o.place - 1) * int
 FROM unnest($3::bigint[]) WITH ORDINALITY AS o(id, place)
 WHERE i.id = o.id AND i.account_id = $1::bigint;
 
+-- Nobody came new to those who stay.
+-- name: identities_unlinked
+UPDATE public.identity i SET linked_at = NULL FROM public.merge m WHERE m.id = $2::bigint AND i.account_id = $1::bigint AND i.linked_at = m.at;
+
 -- name: merge_mark_undone
 UPDATE public.merge SET undone_at = $2::timestamptz, undone_by = $3::text WHERE id = $1::bigint;
 
