@@ -119,7 +119,7 @@ static void say_linked(struct ctx *ctx, struct reply *reply, const struct link_r
 {
 	REPLY_SAY(reply, MSG_LINK_DONE, TEXT_MESSAGE(platform_words[result->other.platform]),
 	          TEXT_STR(identity_label(ctx->arena, &result->other)));
-	reply_say(reply, MSG_LINK_HOW_TO_UNDO, NULL, 0);
+	linking_say_undo(ctx->arena, reply, result);
 }
 
 static void say_question(struct ctx *ctx, struct reply *reply, const struct link_result *result)

@@ -13,6 +13,7 @@
 #define TRIVET_SERVICE_LINKING_H
 
 #include "core/link.h"
+#include "core/reply.h"
 #include "core/update.h"
 #include "service/contact.h"
 #include "store/tx.h"
@@ -88,7 +89,8 @@ struct link_result {
 	struct balance mine;        /* NEEDS_CONFIRMATION: both sides before, for the dialogue */
 	struct balance theirs;
 	int64_t merge_id;           /* LINKED */
-	int histories;              /* LINKED: 2 = the redeemer may undo too */
+	bool may_undo;              /* LINKED: who reads the reply may undo it for LINK_UNDO_US; else /unlink separates */
+	struct identity keeper;     /* LINKED: with whom the data stay after /unlink */
 	struct str used_code_hash;  /* to be deleted from Redis; absent: none */
 	struct str used_token_hash;
 };
@@ -96,11 +98,15 @@ struct link_result {
 /*
  * linking_redeem - step: decides what the code does for the actor, and does it. Every refusal is a result with OK.
  *
- * Both sides are told of a link: the redeemer by the reply that the caller makes, the issuer by an outbox row with "Not me".
+ * Both sides are told of a link: the redeemer by the reply that the caller makes, the issuer by an outbox row with "Not me", sent to one of
+ * the issuer's own people.
  * RETRY when an account changed hands between reading and locking; statuses of pg_run().
  */
 MUST_CHECK enum status linking_redeem(struct tx *tx, const struct contact *actor, const struct link_attempt *attempt,
                                       struct link_result *ret_result);
+
+/* linking_say_undo - how a link is undone, as a line and, where it can be, a button. result: LINKED. */
+void linking_say_undo(struct arena *arena, struct reply *reply, const struct link_result *result);
 
 /*
  * linking_settle - after the commit: deletes used codes, takes attempts out that were not wrong, counts wrong ones. Failures are harmless.
@@ -141,7 +147,11 @@ MUST_CHECK enum status linking_answer(struct tx *tx, const struct contact *actor
 MUST_CHECK enum status linking_undo(struct tx *tx, const struct contact *actor, int64_t merge_id, struct str by,
                                     enum link_undo_verdict *ret_verdict);
 
-/* linking_merge_by_staff - step: joins two accounts on the operator's word; the older survives. result.outcome as for redeem. */
+/*
+ * linking_merge_by_staff - step: joins two accounts on the operator's word; the older survives, both sides are told.
+ *
+ * result.outcome as for redeem. OK, NOT_FOUND (one of them is merged, erased or unknown), statuses of pg_run().
+ */
 MUST_CHECK enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result,
                                               int64_t *ret_merge_id);
 

@@ -42,8 +42,8 @@ static enum status lock_sides(struct tx *tx, const struct joining *joining, stru
 	size_t count = ids[0] == ids[1] ? 1 : 2;
 	enum status status = account_lock(tx, ids, count);
 
-	if (status == NOT_FOUND) {
-		return RETRY; /* merged away meanwhile */
+	if (status == NOT_FOUND && !joining->by_staff) {
+		return RETRY; /* merged away meanwhile; staff named it by its number, and is told so */
 	}
 	if (status == OK) {
 		status = member_read(tx, joining->issuer_id, &sides->issuer);
@@ -119,11 +119,21 @@ static enum status move_sums(struct tx *tx, const struct member *loser, const st
 	return status != OK ? status : balance_set_sums(tx, loser->account.id, &none);
 }
 
-/* All that a joining does to the two accounts, in one transaction. */
-static enum status join(struct tx *tx, const struct joining *joining, const struct sides *sides, int64_t *ret_merge_id)
+static const struct member *survivor_of(const struct sides *sides)
 {
-	const struct member *survivor = sides->decision.issuer_survives ? &sides->issuer : &sides->redeemer;
-	const struct member *loser = sides->decision.issuer_survives ? &sides->redeemer : &sides->issuer;
+	return sides->decision.issuer_survives ? &sides->issuer : &sides->redeemer;
+}
+
+static const struct member *loser_of(const struct sides *sides)
+{
+	return sides->decision.issuer_survives ? &sides->redeemer : &sides->issuer;
+}
+
+/* Writes down what is about to be joined. */
+static enum status write_merge(struct tx *tx, const struct joining *joining, const struct sides *sides, struct link_merge *ret_merge)
+{
+	const struct member *survivor = survivor_of(sides);
+	const struct member *loser = loser_of(sides);
 	struct link_merge merge = {
 		.survivor_id = survivor->account.id,
 		.loser_id = loser->account.id,
@@ -132,8 +142,6 @@ static enum status join(struct tx *tx, const struct joining *joining, const stru
 		.histories = sides->decision.histories,
 		.brought = loser->balance,
 	};
-	int64_t merge_id = 0;
-	enum status status = OK;
 
 	if (survivor->identity_count == 0 || loser->identity_count == 0) {
 		return INTERNAL; /* an account that lives has an identity */
@@ -143,30 +151,33 @@ static enum status join(struct tx *tx, const struct joining *joining, const stru
 	for (size_t i = 0; i < loser->identity_count; i++) {
 		merge.identity_ids[merge.identity_count++] = loser->identities[i].id;
 	}
-	status = code_drop(tx, loser->account.id);
+	enum status status = merge_insert(tx, &merge, &merge.id);
+
 	if (status == OK) {
-		status = merge_move(tx, &merge);
-	}
-	if (status == OK) {
-		status = merge_insert(tx, &merge, &merge_id);
-	}
-	if (status == OK) {
-		status = move_money(tx, merge_id, loser, survivor);
-	}
-	if (status == OK) {
-		status = move_sums(tx, loser, survivor);
-	}
-	if (status == OK) {
-		*ret_merge_id = merge_id;
+		*ret_merge = merge;
 	}
 	return status;
+}
+
+/* All that a joining does to the two accounts, in one transaction. */
+static enum status join(struct tx *tx, const struct link_merge *merge, const struct sides *sides)
+{
+	enum status status = code_drop(tx, merge->loser_id);
+
+	if (status == OK) {
+		status = merge_move(tx, merge);
+	}
+	if (status == OK) {
+		status = move_money(tx, merge->id, loser_of(sides), survivor_of(sides));
+	}
+	return status == OK ? move_sums(tx, loser_of(sides), survivor_of(sides)) : status;
 }
 
 static enum status record(struct tx *tx, const struct sides *sides, struct str by, int64_t merge_id)
 {
 	struct arena *arena = tx->ctx->arena;
-	const struct member *survivor = sides->decision.issuer_survives ? &sides->issuer : &sides->redeemer;
-	const struct member *loser = sides->decision.issuer_survives ? &sides->redeemer : &sides->issuer;
+	const struct member *survivor = survivor_of(sides);
+	const struct member *loser = loser_of(sides);
 
 	return audit_insert(tx, &(struct audit){
 		.actor = by,
@@ -179,33 +190,89 @@ static enum status record(struct tx *tx, const struct sides *sides, struct str b
 	});
 }
 
-/* The issuer learns who joined him, with "Not me"; who cannot be reached is not told, and the link stands all the same. */
+void linking_say_undo(struct arena *arena, struct reply *reply, const struct link_result *result)
+{
+	const struct identity *keeper = &result->keeper;
+
+	if (!result->may_undo) {
+		REPLY_SAY(reply, MSG_LINK_HOW_TO_UNLINK, TEXT_STR(platform_title(keeper->platform)), TEXT_STR(identity_label(arena, keeper)));
+		return;
+	}
+	REPLY_SAY(reply, MSG_LINK_HOW_TO_UNDO, TEXT_INT(LINK_UNDO_US / DAY_US));
+	reply_button(reply, MSG_BUTTON_UNDO, str_printf(arena, "link_undo:%lld", (long long)result->merge_id), REPLY_STYLE_UNSET);
+}
+
+static struct reply *joined_reply(struct arena *arena, const struct identity *about)
+{
+	struct reply *reply = reply_new(arena);
+
+	if (reply != NULL) {
+		reply->private = true;
+		REPLY_SAY(reply, MSG_LINK_TOLD, TEXT_STR(platform_title(about->platform)), TEXT_STR(identity_label(arena, about)));
+	}
+	return reply;
+}
+
+/* The issuer learns who joined him, with "Not me". */
 static enum status tell_issuer(struct tx *tx, const struct joining *joining, const struct sides *sides, int64_t merge_id)
 {
 	struct arena *arena = tx->ctx->arena;
 	const struct identity *issuer = member_identity_by_id(&sides->issuer, joining->issuer_identity_id);
 	const struct identity *redeemer = member_identity_by_id(&sides->redeemer, joining->redeemer_identity_id);
-	int64_t survivor_id = sides->decision.issuer_survives ? sides->issuer.account.id : sides->redeemer.account.id;
-	struct reply *reply = reply_new(arena);
-	enum status status = OK;
+
+	if (issuer == NULL || redeemer == NULL) {
+		return INTERNAL; /* a code and a question end when who asked for them leaves the account */
+	}
+	struct reply *reply = joined_reply(arena, redeemer);
 
 	if (reply == NULL) {
 		return TOO_LARGE;
 	}
-	if (issuer == NULL || redeemer == NULL) {
-		return OK; /* the identity that asked for the code has left the account since */
-	}
-	reply->private = true;
-	REPLY_SAY(reply, MSG_LINK_TOLD_ISSUER, TEXT_STR(platform_title(redeemer->platform)), TEXT_STR(identity_label(arena, redeemer)));
-	reply_say(reply, MSG_LINK_NOT_ME_HINT, NULL, 0);
+	REPLY_SAY(reply, MSG_LINK_NOT_ME_HINT, TEXT_INT(LINK_NOT_ME_US / HOUR_US));
 	reply_button(reply, MSG_BUTTON_NOT_ME, str_printf(arena, "link_undo:%lld", (long long)merge_id), REPLY_STYLE_DANGER);
-	status = notify_person(tx, survivor_id, STR("link"), reply, issuer->platform, joining->issuer_bot, tx->ctx->now + LINK_NOT_ME_US);
+	return notify_person(tx, sides->issuer.account.id, STR("link"), reply, issuer->platform, joining->issuer_bot,
+	                     tx->ctx->now + LINK_NOT_ME_US);
+}
+
+/* Joined by staff: nobody has read a reply, so each side learns of the other. */
+static enum status tell_side(struct tx *tx, const struct member *side, const struct member *other, const struct link_result *result)
+{
+	struct reply *reply = joined_reply(tx->ctx->arena, &other->identities[0]);
+	struct link_result shown = *result;
+
+	if (reply == NULL) {
+		return TOO_LARGE;
+	}
+	shown.may_undo = result->may_undo && side->identity_count == 1; /* of several, the one that is reached need not be the oldest */
+	linking_say_undo(tx->ctx->arena, reply, &shown);
+	return notify_person(tx, side->account.id, STR("link"), reply, PLATFORM_UNSET, STR_ABSENT, 0);
+}
+
+/*
+ * Before the identities move: then only a side's own people can be chosen to be told, and nobody reads of himself. Who cannot be reached is
+ * not told, and the link stands all the same.
+ */
+static enum status tell_joined(struct tx *tx, const struct joining *joining, const struct sides *sides, const struct link_result *result)
+{
+	enum status status = OK;
+
+	if (!joining->by_staff) {
+		status = tell_issuer(tx, joining, sides, result->merge_id);
+		return status == NOT_FOUND ? OK : status;
+	}
+	status = tell_side(tx, &sides->issuer, &sides->redeemer, result);
+	if (status == OK || status == NOT_FOUND) {
+		status = tell_side(tx, &sides->redeemer, &sides->issuer, result);
+	}
 	return status == NOT_FOUND ? OK : status;
 }
 
+/* For the record. On the website by the identity's number: a record outlives the person, an address must not. */
 static struct str actor_of(struct tx *tx, const struct identity *identity)
 {
-	return str_printf(tx->ctx->arena, STR_FMT ":%lld", STR_ARG(platform_name(identity->platform)), (long long)identity->platform_id);
+	int64_t number = identity->platform == PLATFORM_WEBSITE ? identity->id : identity->platform_id;
+
+	return str_printf(tx->ctx->arena, STR_FMT ":%lld", STR_ARG(platform_name(identity->platform)), (long long)number);
 }
 
 /* The identity that the other side is named by: the one that asked for the code, else the oldest. */
@@ -216,19 +283,32 @@ static const struct identity *issuer_face(const struct sides *sides, int64_t ide
 	return face != NULL ? face : &sides->issuer.identities[0];
 }
 
+/* Two histories: the oldest of either side may undo it. */
+static bool reader_may_undo(const struct joining *joining, const struct sides *sides)
+{
+	return sides->decision.histories == 2 && (joining->by_staff || joining->redeemer_identity_id == sides->redeemer.identities[0].id);
+}
+
 static enum status join_and_tell(struct tx *tx, const struct joining *joining, const struct sides *sides, struct str by,
                                  struct link_result *result)
 {
-	enum status status = join(tx, joining, sides, &result->merge_id);
+	struct link_merge merge = {0};
+	enum status status = write_merge(tx, joining, sides, &merge);
 
-	if (status == OK) {
-		status = record(tx, sides, by, result->merge_id);
+	if (status != OK) {
+		return status;
 	}
-	if (status == OK && !joining->by_staff) {
-		status = tell_issuer(tx, joining, sides, result->merge_id);
+	result->merge_id = merge.id;
+	result->may_undo = reader_may_undo(joining, sides);
+	result->keeper = survivor_of(sides)->identities[0];
+	status = tell_joined(tx, joining, sides, result);
+	if (status == OK) {
+		status = join(tx, &merge, sides);
 	}
 	if (status == OK) {
-		result->histories = sides->decision.histories;
+		status = record(tx, sides, by, merge.id);
+	}
+	if (status == OK) {
 		metric_add(METRIC_LINK_DONE, 1);
 	}
 	return status;
@@ -426,9 +506,6 @@ enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct s
 	struct link_result result = {0};
 	enum status status = lock_sides(tx, &joining, &sides);
 
-	if (status == RETRY) {
-		return NOT_FOUND; /* the operator named an account that is merged, erased or unknown */
-	}
 	if (status == OK) {
 		status = decide(tx, &joining, &sides);
 	}

@@ -373,6 +373,12 @@ static enum unlink_verdict unlink_identity(struct scene *scene, int64_t actor, i
 	return call.unlink;
 }
 
+static int64_t told(int64_t identity, const char *topic)
+{
+	return number("SELECT count(*) FROM public.outbox o JOIN public.identity i ON i.platform = o.platform AND i.platform_id = o.recipient"
+	              " WHERE i.id = %lld AND o.topic = '%s'", (long long)identity, topic);
+}
+
 /* ---- chains --------------------------------------------------------------------------------------------------------------------- */
 
 /* A (telegram) takes B (discord) in; both become part of the older C (website). */
@@ -504,6 +510,23 @@ static void an_unlink_ends_what_an_undo_could_take_along(void **state)
 	assert_sound(117, 117);
 }
 
+/* Tree: B into A, D's identity cannot (same platform); A with B against an account that has lost its own people. */
+static void staff_detach_the_oldest_and_nobody_is_left_alone(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+
+	assert_int_equal(unlink_identity(scene, chain.a, chain.c), UNLINK_OLDEST);
+	assert_int_equal(unlink_identity(scene, 0, chain.c), UNLINK_ALLOWED);
+	assert_balance(chain.c, 0, 0);
+	assert_balance(chain.a, 650, 650);
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_EMPTY); /* else C's account would be empty */
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	assert_balance(chain.b, 100, 100);
+	assert_int_equal(unlink_identity(scene, 0, chain.b), UNLINK_NOT_LINKED);
+	assert_sound(650, 650);
+}
+
 /* The oldest of a side stays its oldest through a joining and its undo, whatever the numbers of the rows say. */
 static void the_oldest_stays_the_oldest(void **state)
 {
@@ -587,6 +610,63 @@ static void strangers_learn_nothing_of_a_joining(void **state)
 	assert_int_equal(undo(scene, a, merge), LINK_UNDO_ALLOWED);
 	assert_int_equal(undo(scene, stranger, merge), LINK_UNDO_FOREIGN); /* undone or not is none of his business either */
 	assert_int_equal(undo(scene, a, merge), LINK_UNDO_DONE);
+}
+
+/* The message with "Not me" goes to whom of the issuer's people can be reached: whoever gets it may press it, nobody else. */
+static void all_of_the_issuers_side_may_say_not_me(void **state)
+{
+	struct scene *scene = *state;
+	int64_t site = person(WEBSITE, 20);
+	int64_t telegram = add_identity(account_of(site), TELEGRAM, 10);
+	int64_t redeemer = person(DISCORD, 5);
+	int64_t merge = join(scene, site, redeemer);
+
+	assert_int_equal(told(telegram, "link"), 1);
+	assert_int_equal(told(redeemer, "link"), 0);
+	assert_int_equal(undo(scene, redeemer, merge), LINK_UNDO_FOREIGN);
+	assert_int_equal(undo(scene, telegram, merge), LINK_UNDO_ALLOWED);
+
+	/* And when the issuer's account is the younger one. */
+	int64_t young = person(WEBSITE, 3);
+	int64_t young_too = add_identity(account_of(young), DISCORD, 2);
+	int64_t old = person(TELEGRAM, 40);
+
+	merge = join(scene, young, old);
+	assert_int_equal(told(young_too, "link"), 1);
+	assert_int_equal(told(old, "link"), 0);
+	assert_int_equal(undo(scene, old, merge), LINK_UNDO_FOREIGN);
+	scene->now += LINK_NOT_ME_US + 1;
+	assert_int_equal(undo(scene, young_too, merge), LINK_UNDO_LATE);
+	assert_sound(0, 0);
+}
+
+/* An issuer who cannot be reached is not told by the redeemer's bot. */
+static void nobody_is_told_of_himself(void **state)
+{
+	struct scene *scene = *state;
+	int64_t site = person(WEBSITE, 20);
+	int64_t redeemer = person(TELEGRAM, 5);
+
+	(void)join(scene, site, redeemer);
+	assert_int_equal(number("SELECT count(*) FROM public.outbox"), 0);
+}
+
+static void staff_join_and_both_sides_are_told(void **state)
+{
+	struct scene *scene = *state;
+	int64_t a = person(TELEGRAM, 20);
+	int64_t b = person(DISCORD, 10);
+	struct call call = {.a = account_of(a), .b = account_of(b)};
+
+	assert_int_equal(in_tx(scene, staff_join_step, &call), OK);
+	assert_int_equal(call.result.outcome, LINK_LINKED);
+	assert_int_equal(told(a, "link"), 1);
+	assert_int_equal(told(b, "link"), 1);
+	assert_int_equal(undo(scene, 0, call.merge_id), LINK_UNDO_ALLOWED);
+	assert_int_equal(told(a, "unlink"), 1);
+	assert_int_equal(told(b, "unlink"), 1);
+	call = (struct call){.a = account_of(a), .b = 999};
+	assert_int_equal(in_tx(scene, staff_join_step, &call), NOT_FOUND);
 }
 
 /* An undo ends the day in which a new identity may not do everything, for both sides. */
@@ -766,10 +846,14 @@ int main(void)
 		TEST(an_outer_undo_returns_no_more_than_the_loser_had),
 		TEST(who_came_back_by_himself_stays),
 		TEST(an_unlink_ends_what_an_undo_could_take_along),
+		TEST(staff_detach_the_oldest_and_nobody_is_left_alone),
 		TEST(the_oldest_stays_the_oldest),
 		TEST(sums_of_periods_and_counters_go_and_return),
 		TEST(who_has_left_undoes_nothing),
 		TEST(strangers_learn_nothing_of_a_joining),
+		TEST(all_of_the_issuers_side_may_say_not_me),
+		TEST(nobody_is_told_of_himself),
+		TEST(staff_join_and_both_sides_are_told),
 		TEST(an_undo_takes_the_mark_of_the_new_one_back),
 		TEST(a_code_ends_with_a_separation),
 		TEST(a_code_is_of_an_account_that_lives),
