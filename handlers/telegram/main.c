@@ -102,7 +102,15 @@ int main(void)
 	size_t count = 0;
 	const struct pg_statement *statements = store_statements(&count);
 
-	return program_run(&(struct app_options){.program = PROGRAM_TELEGRAM, .name = "trivet-telegram", .statements = statements,
-	                                         .statement_count = count, .with_cache = true, .events_statement = SQL_ACTIVITY_APPEND, .events_columns = ACTIVITY_COLUMNS},
-	                   routes, ARRAY_LEN(routes), ready);
+	const struct app_options options = {
+		.program = PROGRAM_TELEGRAM,
+		.name = "trivet-telegram",
+		.statements = statements,
+		.statement_count = count,
+		.with_cache = true,
+		.events_statement = SQL_ACTIVITY_APPEND,
+		.events_columns = ACTIVITY_COLUMNS,
+	};
+
+	return program_run(&options, routes, ARRAY_LEN(routes), ready);
 }
