@@ -74,7 +74,7 @@ struct link_attempt {
  * linking_look_up - counts the attempt and asks Redis for the code. Redis away is a refusal (LINK_AWAY), not a failure.
  *
  * typed   as the person typed it; normalised here. A deep link's token goes the same way.
- * OK, UNAVAILABLE, TIMED_OUT (PostgreSQL).
+ * OK, UNAVAILABLE, TIMED_OUT (PostgreSQL), TOO_LARGE (arena).
  */
 MUST_CHECK enum status linking_look_up(struct ctx *ctx, const struct person *actor, struct str key, struct str typed,
                                        struct link_attempt *ret_attempt);

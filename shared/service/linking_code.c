@@ -125,7 +125,7 @@ static enum status read_before(struct tx *tx, void *arg)
 {
 	struct before_arg *a = arg;
 
-	return redeem_before(tx, a->key, a->actor->platform, a->actor->platform_id, &a->before);
+	return redeem_before(tx, a->key, a->actor, &a->before);
 }
 
 /* Too many wrong codes of all people: those who have just come must wait (domain.md, Attempts). */
@@ -164,6 +164,19 @@ static void ask_cache(struct ctx *ctx, struct link_attempt *attempt)
 	}
 }
 
+/* Each person's own. On the website people are known by their addresses, of which Redis gets a hash. */
+static struct str guess_key(struct ctx *ctx, const struct person *actor)
+{
+	struct str name = platform_name(actor->platform);
+	unsigned char hash[CRYPTO_HASH_BYTES];
+
+	if (actor->platform != PLATFORM_WEBSITE) {
+		return str_printf(ctx->arena, "guess:" STR_FMT ":%lld", STR_ARG(name), (long long)actor->platform_id);
+	}
+	crypto_hmac_sha256((struct str){(const char *)ctx->app->key_link, sizeof ctx->app->key_link}, actor->email, hash);
+	return str_printf(ctx->arena, "guess:" STR_FMT ":" STR_FMT, STR_ARG(name), STR_ARG(crypto_hex(ctx->arena, hash, sizeof hash)));
+}
+
 enum status linking_look_up(struct ctx *ctx, const struct person *actor, struct str key, struct str typed, struct link_attempt *ret_attempt)
 {
 	struct before_arg arg = {.actor = actor, .key = key};
@@ -173,8 +186,10 @@ enum status linking_look_up(struct ctx *ctx, const struct person *actor, struct 
 	if (status != OK) {
 		return status;
 	}
-	attempt.guess_key =
-		str_printf(ctx->arena, "guess:" STR_FMT ":%lld", STR_ARG(platform_name(actor->platform)), (long long)actor->platform_id);
+	attempt.guess_key = guess_key(ctx, actor);
+	if (arena_failed(ctx->arena)) {
+		return TOO_LARGE; /* before Redis is asked under half a key */
+	}
 	if (!arg.before.answered) { /* a repeat is answered from the inbox: nothing is asked or counted */
 		attempt.refusal = check_flood(ctx, arg.before.first_seen);
 		if (attempt.refusal == LINK_OUTCOME_UNSET) {

@@ -98,15 +98,16 @@ enum status code_unuse(struct tx *tx, const struct code_row *row)
 	return tx_query(tx, SQL_CODE_UNUSE, &params, NULL);
 }
 
-enum status redeem_before(struct tx *tx, struct str key, enum platform platform, int64_t platform_id, struct redeem_before *ret_before)
+enum status redeem_before(struct tx *tx, struct str key, const struct person *person, struct redeem_before *ret_before)
 {
 	struct pg_params params = tx_params(tx);
 	struct pg_rows *rows = NULL;
 	enum status status = OK;
 
 	pg_add_str(&params, key);
-	pg_add_str(&params, platform_name(platform));
-	pg_add_i64(&params, platform_id);
+	pg_add_str(&params, platform_name(person->platform));
+	pg_add_i64(&params, person->platform_id);
+	pg_add_str(&params, person->email);
 	status = tx_query(tx, SQL_REDEEM_BEFORE, &params, &rows);
 	if (status != OK) {
 		return status;

@@ -116,8 +116,7 @@ struct redeem_before {
 	bool answered;      /* this update has a stored reply */
 	int64_t first_seen; /* of the person; 0 = never */
 };
-MUST_CHECK enum status redeem_before(struct tx *tx, struct str key, enum platform platform, int64_t platform_id,
-                                     struct redeem_before *ret_before);
+MUST_CHECK enum status redeem_before(struct tx *tx, struct str key, const struct person *person, struct redeem_before *ret_before);
 
 struct confirmation {
 	struct str token;

@@ -800,6 +800,42 @@ static void three_merges_of_two_histories_whichever_side_one_was_on(void **state
 	assert_sound(45, 45);
 }
 
+static void only_wrong_codes_count_and_each_person_for_himself(void **state)
+{
+	struct scene *scene = *state;
+	struct ctx ctx = ctx_of(scene);
+	struct person alice = {.platform = WEBSITE, .email = STR("alice@example.org")};
+	struct person bob = {.platform = WEBSITE, .email = STR("bob@example.org")};
+	struct link_attempt attempt = {0};
+
+	testdb_exec("INSERT INTO public.account (id, created_at) VALUES (7, to_timestamp(1700000000))");
+	testdb_exec("INSERT INTO public.identity (account_id, platform, email, first_seen, last_seen, attached_at)"
+	            " SELECT 7, 'website', 'bob@example.org', t, t, t FROM to_timestamp(1700000000) t");
+	for (int i = 0; i < LINK_GUESSES; i++) {
+		assert_int_equal(linking_look_up(&ctx, &alice, fresh_key(scene, "guess"), STR("AAAAAA"), &attempt), OK);
+		assert_int_equal(attempt.refusal, LINK_OUTCOME_UNSET);
+	}
+	assert_int_equal(linking_look_up(&ctx, &alice, fresh_key(scene, "guess"), STR("AAAAAA"), &attempt), OK);
+	assert_int_equal(attempt.refusal, LINK_ATTEMPTS);
+	assert_int_equal(linking_look_up(&ctx, &bob, fresh_key(scene, "guess"), STR("AAAAAA"), &attempt), OK);
+	assert_int_equal(attempt.refusal, LINK_OUTCOME_UNSET);
+
+	/* Under a flood only those wait who have just come: bob is known. */
+	for (int i = 0; i <= LINK_FLOOD_PER_MINUTE; i++) {
+		int64_t wait_us = 0;
+
+		assert_int_equal(cache_window_enter(scene->app->cache, ctx.deadline, STR("guess:all"), fresh_key(scene, "flood"), ctx.now,
+		                                    MINUTE_US, INT64_MAX, &wait_us), OK);
+	}
+	assert_int_equal(linking_look_up(&ctx, &bob, fresh_key(scene, "guess"), STR("AAAAAA"), &attempt), OK);
+	assert_int_equal(attempt.refusal, LINK_OUTCOME_UNSET);
+	struct person carol = {.platform = WEBSITE, .email = STR("carol@example.org")};
+
+	assert_int_equal(linking_look_up(&ctx, &carol, fresh_key(scene, "guess"), STR("AAAAAA"), &attempt), OK);
+	assert_int_equal(attempt.refusal, LINK_FLOODED);
+	assert_int_equal(cache_delete(scene->app->cache, ctx.deadline, STR("guess:all")), OK);
+}
+
 /* ---- locks ---------------------------------------------------------------------------------------------------------------------- */
 
 struct seeing {
@@ -860,6 +896,7 @@ int main(void)
 		TEST(who_has_left_meanwhile_unlinks_nobody),
 		TEST(a_yes_is_to_those_who_were_shown),
 		TEST(three_merges_of_two_histories_whichever_side_one_was_on),
+		TEST(only_wrong_codes_count_and_each_person_for_himself),
 		TEST(a_new_name_is_written_after_accounts_are_locked),
 	};
 

@@ -32,7 +32,8 @@ SELECT 1 FROM public.code_used WHERE hash = $1::bytea AND expires_at > $2::times
 -- What is known before the transaction: was this update answered already, and since when is the person known.
 -- name: redeem_before
 SELECT EXISTS (SELECT 1 FROM public.inbox WHERE key = $1::text),
-       (SELECT first_seen FROM public.identity WHERE platform = $2::public.platform AND platform_id = $3::bigint);
+       coalesce((SELECT first_seen FROM public.identity WHERE platform = $2::public.platform AND platform_id = $3::bigint),
+                (SELECT first_seen FROM public.identity WHERE email = $4::text));
 
 -- name: confirmation_put
 INSERT INTO public.link_confirmation (token, issuer_identity_id, redeemer_identity_id, issuer_bot, created_at, expires_at)
