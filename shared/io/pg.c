@@ -311,6 +311,24 @@ void pg_give(struct pg_conn *conn)
 
 /* ---- connections outside the pool ---- */
 
+void pg_pool_warm(struct pg_pool *pool, int64_t deadline)
+{
+	struct pg_conn *taken = NULL;
+	struct pg_conn *conn = NULL;
+	enum status status = OK;
+	for (size_t i = 0; i < pool->size && status == OK && obtain(pool, deadline, &conn) == OK; i++) {
+		status = make_ready(pool, conn, deadline);
+		/* Held until all are there: what is given back would be handed out again. */
+		conn->next = taken;
+		taken = conn;
+	}
+	while (taken != NULL) {
+		conn = taken;
+		taken = conn->next;
+		put_back(pool, conn);
+	}
+}
+
 struct pg_conn *pg_reserve(struct pg_pool *pool)
 {
 	struct pg_conn *conn = calloc(1, sizeof(*conn));

@@ -84,6 +84,14 @@ struct pg_pool_options {
 MUST_CHECK enum status pg_pool_open(const struct pg_pool_options *options, struct pg_pool **ret_pool);
 void pg_pool_close(struct pg_pool *pool);
 
+/*
+ * pg_pool_warm - connects all of the pool's connections, as far as the deadline (monotonic us) and the server allow.
+ *
+ * Before a program serves: what waited in the backlog while it was not there comes all at once, and shall not queue for connections that
+ * are only being made. A server that is away is no failure here.
+ */
+void pg_pool_warm(struct pg_pool *pool, int64_t deadline);
+
 /* pg_pool_ready - a trivial query succeeds within the deadline. OK, UNAVAILABLE. For /readyz. */
 MUST_CHECK enum status pg_pool_ready(struct pg_pool *pool, int64_t deadline);
 

@@ -1,8 +1,11 @@
 #include "web/program.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define PROGRAM_START_ARENA ((size_t)1024 * 1024)
+/* Requests wait meanwhile: well below their deadline. */
+#define WARM_US (SECOND_US / 2)
 
 static const enum log_level log_levels[] = {
 	[CONFIG_LOG_DEBUG] = LOG_DEBUG,
@@ -29,6 +32,7 @@ int program_run(const struct app_options *options, const struct route *routes, s
 		exit_status = complain(options, error);
 	} else {
 		log_set_level(log_levels[app->config->log_level]);
+		pg_pool_warm(app->pg, clock_monotonic_us() + WARM_US);
 		enum status status = web_serve(&(struct web_options){
 			.app = app, .program = options->name, .routes = routes, .route_count = route_count});
 

@@ -1014,10 +1014,26 @@ static int group_setup(void **state)
 	return failed;
 }
 
+static void test_a_warm_pool_has_all_its_connections(void **state)
+{
+	(void)state;
+	const char *connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_test' AND datname = current_database()";
+	int64_t before = testdb_i64(connected);
+	struct pg_pool *pool = open_pool(5);
+	pg_pool_warm(pool, in_ms(5000));
+	assert_int_equal(testdb_i64(connected) - before, 5);
+	int64_t started = clock_monotonic_us();
+	pg_pool_warm(pool, in_ms(5000)); /* nothing left to do, and nobody is waited for */
+	assert_true(clock_monotonic_us() - started < PG_WAIT_FOR_CONNECTION_US);
+	assert_int_equal(testdb_i64(connected) - before, 5);
+	pg_pool_close(pool);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(test_a_warm_pool_has_all_its_connections),
 		TEST(values_come_back_as_they_went),
 		TEST(arrays_come_back_as_they_went),
 		TEST(parameters_that_would_be_cut_are_refused),
