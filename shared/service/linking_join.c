@@ -368,6 +368,11 @@ static enum status redeem_code(struct tx *tx, const struct contact *actor, const
 		status = lock_sides(tx, &joining, &sides);
 	}
 	if (status == OK) {
+		/* It was read before the locks: a separation or a newer code may have ended it since. */
+		status = code_is_named(tx, code->code_hash);
+		status = status == NOT_FOUND ? RETRY : status;
+	}
+	if (status == OK) {
 		status = decide(tx, &joining, &sides);
 	}
 	if (status == OK) {

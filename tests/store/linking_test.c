@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -717,6 +718,25 @@ static void a_code_is_of_an_account_that_lives(void **state)
 	assert_sound(0, 0);
 }
 
+/* The code was alive when it was read and was ended by who held the account: as if it had come a moment later. */
+static void a_code_that_ends_before_the_lock_is_unknown(void **state)
+{
+	struct scene *scene = *state;
+	int64_t issuer = person(TELEGRAM, 20);
+	int64_t redeemer = person(DISCORD, 10);
+	struct meanwhile entering = {.scene = *scene, .step = redeem_step, .call = {.b = redeemer}};
+	pthread_t thread;
+
+	look_up(scene, &entering.call, redeemer, issue(scene, issuer).code);
+	testdb_exec("BEGIN; SELECT id FROM public.account FOR NO KEY UPDATE; DELETE FROM public.account_code");
+	assert_int_equal(pthread_create(&thread, NULL, run_meanwhile, &entering), 0);
+	usleep(150 * 1000);
+	testdb_exec("COMMIT");
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(entering.call.result.outcome, LINK_UNKNOWN);
+	assert_int_not_equal(account_of(issuer), account_of(redeemer));
+}
+
 static void who_has_left_meanwhile_unlinks_nobody(void **state)
 {
 	struct scene *scene = *state;
@@ -893,6 +913,7 @@ int main(void)
 		TEST(an_undo_takes_the_mark_of_the_new_one_back),
 		TEST(a_code_ends_with_a_separation),
 		TEST(a_code_is_of_an_account_that_lives),
+		TEST(a_code_that_ends_before_the_lock_is_unknown),
 		TEST(who_has_left_meanwhile_unlinks_nobody),
 		TEST(a_yes_is_to_those_who_were_shown),
 		TEST(three_merges_of_two_histories_whichever_side_one_was_on),
