@@ -7,10 +7,12 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "io/app.h"
 #include "service/economy.h"
 #include "service/tx.h"
@@ -892,6 +894,260 @@ static void a_new_name_is_written_after_accounts_are_locked(void **state)
 	assert_int_equal(number("SELECT count(*) FROM public.identity_reach WHERE bot = 'quiz' AND can_message"), 1);
 }
 
+/* ---- many at once --------------------------------------------------------------------------------------------------------------- */
+
+#define STORM_THREADS 8
+#define STORM_PEOPLE 12
+#define CODES_MORE 5 /* most codes are refused */
+#define STORM_US (4 * SECOND_US)
+#define STORM_STEP_US (30 * MINUTE_US)
+
+enum deed {
+	DEED_CODE = 0,
+	DEED_STAFF_JOIN,
+	DEED_STAFF_UNDO,
+	DEED_UNDO,
+	DEED_UNLINK,
+	DEED_STAFF_UNLINK,
+	DEED_CHANGE,
+	DEED_COUNT
+};
+
+struct storm {
+	struct app *app;
+	int64_t people[STORM_PEOPLE];
+	int64_t until; /* monotonic */
+	_Atomic int64_t now;
+	_Atomic int64_t xp, coins;
+	_Atomic int64_t done[DEED_COUNT]; /* those that changed something */
+	_Atomic int64_t contended;
+	_Atomic int64_t odd; /* statuses that contention does not explain */
+};
+
+/* One thread of it. */
+struct gust {
+	struct storm *storm;
+	struct scene scene;
+	unsigned seed;
+	int number;
+};
+
+static size_t pick(struct gust *gust, size_t count)
+{
+	return (size_t)rand_r(&gust->seed) % count;
+}
+
+static enum platform platform_of(size_t who)
+{
+	return (enum platform)(1 + who % 3);
+}
+
+struct entering {
+	struct call call;
+	struct update update;
+};
+
+/* As a command does it: who acts, the step, what the platform shows of him. */
+static enum status enter_step(struct tx *tx, void *arg)
+{
+	struct entering *entering = arg;
+	struct call *call = &entering->call;
+	struct contact actor = {0};
+	enum status status = contact_resolve(tx, &entering->update, &actor);
+
+	if (status == OK) {
+		status = linking_redeem(tx, &actor, &call->attempt, &call->result);
+	}
+	if (status == OK && call->result.outcome == LINK_NEEDS_CONFIRMATION) {
+		status = linking_answer(tx, &actor, call->result.confirmation, true, &call->answer, &call->result);
+	}
+	return status == OK ? contact_seen(tx, &entering->update, &actor) : status;
+}
+
+/* One issues, another enters it, each with a new name, so that rows of identities are written too. */
+static enum status storm_code(struct gust *gust, bool *ret_done)
+{
+	struct scene *scene = &gust->scene;
+	size_t who = pick(gust, STORM_PEOPLE);
+	struct ctx ctx = ctx_of(scene);
+	struct entering entering = {.call = {.a = gust->storm->people[pick(gust, STORM_PEOPLE)]}};
+
+	who -= platform_of(who) == WEBSITE ? 1 : 0; /* people of the website do not come by an update */
+	enum status status = in_tx(scene, issue_step, &entering.call);
+
+	if (status != OK) {
+		return status == CONFLICT ? OK : status;
+	}
+	entering.update = (struct update){.platform = platform_of(who),
+	                                  .bot = bot_of(platform_of(who)),
+	                                  .place = PLACE_PRIVATE,
+	                                  .actor = {.platform = platform_of(who),
+	                                            .platform_id = gust->storm->people[who] + 1000,
+	                                            .name = fresh_key(scene, "name")}};
+	status = linking_look_up(&ctx, &entering.update.actor, fresh_key(scene, "redeem"), entering.call.code.code, &entering.call.attempt);
+	if (status != OK) {
+		return status;
+	}
+	entering.call.attempt.refusal = LINK_OUTCOME_UNSET;
+	entering.call.attempt.known = true; /* what counts is decided in PostgreSQL */
+	status = tx_run(&ctx, enter_step, &entering);
+	*ret_done = status == OK && entering.call.result.outcome == LINK_LINKED;
+	return status;
+}
+
+/* An account of somebody, a joining, an identity: as they stand at this moment, which may be over when the step runs. */
+static enum status look_step(struct tx *tx, struct call *call)
+{
+	enum status status = identity_account_now(tx, call->a, &call->a);
+
+	return status == OK && call->b != 0 ? identity_account_now(tx, call->b, &call->b) : status;
+}
+
+static enum status storm_staff_join(struct gust *gust, bool *ret_done)
+{
+	struct call call = {.a = gust->storm->people[pick(gust, STORM_PEOPLE)], .b = gust->storm->people[pick(gust, STORM_PEOPLE)]};
+	enum status status = in_tx(&gust->scene, look_step, &call);
+
+	if (status == OK) {
+		status = in_tx(&gust->scene, staff_join_step, &call);
+	}
+	*ret_done = status == OK && call.result.outcome == LINK_LINKED;
+	return status == NOT_FOUND ? OK : status; /* joined meanwhile */
+}
+
+static enum status newest_step(struct tx *tx, struct call *call)
+{
+	struct pg_params params = tx_params(tx);
+	struct pg_rows *rows = NULL;
+	enum status status = pg_query(tx->conn, tx->ctx->arena, "SELECT coalesce(max(id), 1) FROM public.merge", &params, &rows);
+
+	if (status == OK) {
+		call->merge_id = pg_i64(rows, 0, 0);
+	}
+	return status;
+}
+
+static enum status storm_undo(struct gust *gust, bool by_staff, bool *ret_done)
+{
+	struct call call = {.a = by_staff ? 0 : gust->storm->people[pick(gust, STORM_PEOPLE)]};
+	enum status status = in_tx(&gust->scene, newest_step, &call);
+
+	call.merge_id -= (int64_t)pick(gust, 12);
+	if (status == OK && call.merge_id > 0) {
+		status = in_tx(&gust->scene, undo_step, &call);
+	}
+	*ret_done = status == OK && call.undo == LINK_UNDO_ALLOWED;
+	return status;
+}
+
+static enum status storm_unlink(struct gust *gust, bool by_staff, bool *ret_done)
+{
+	struct call call = {.b = gust->storm->people[pick(gust, STORM_PEOPLE)]};
+
+	call.a = by_staff ? 0 : gust->storm->people[pick(gust, STORM_PEOPLE)];
+	enum status status = in_tx(&gust->scene, unlink_step, &call);
+
+	*ret_done = status == OK && call.unlink == UNLINK_ALLOWED;
+	return status == NOT_FOUND && by_staff ? OK : status; /* joined meanwhile */
+}
+
+static enum status storm_change(struct gust *gust, bool *ret_done)
+{
+	bool spend = pick(gust, 2) == 0;
+	struct call call = {.a = gust->storm->people[pick(gust, STORM_PEOPLE)], .key = fresh_key(&gust->scene, "change")};
+	enum status status = in_tx(&gust->scene, look_step, &call);
+
+	call.xp = 1 + (int64_t)pick(gust, 50);
+	call.coins = (spend ? -1 : 1) * (1 + (int64_t)pick(gust, 90));
+	if (status == OK) {
+		status = in_tx(&gust->scene, earn_step, &call);
+	}
+	*ret_done = status == OK;
+	if (*ret_done) {
+		atomic_fetch_add(&gust->storm->xp, call.xp);
+		atomic_fetch_add(&gust->storm->coins, call.coins);
+	}
+	return status == NOT_FOUND || status == INSUFFICIENT ? OK : status;
+}
+
+static enum status storm_deed(struct gust *gust, enum deed deed, bool *ret_done)
+{
+	switch (deed) {
+	case DEED_CODE:
+		return storm_code(gust, ret_done);
+	case DEED_STAFF_JOIN:
+		return storm_staff_join(gust, ret_done);
+	case DEED_STAFF_UNDO:
+	case DEED_UNDO:
+		return storm_undo(gust, deed == DEED_STAFF_UNDO, ret_done);
+	case DEED_UNLINK:
+	case DEED_STAFF_UNLINK:
+		return storm_unlink(gust, deed == DEED_STAFF_UNLINK, ret_done);
+	case DEED_CHANGE:
+		return storm_change(gust, ret_done);
+	case DEED_COUNT:
+		break;
+	}
+	return INTERNAL;
+}
+
+static void *blow(void *arg)
+{
+	struct gust *gust = arg;
+	struct storm *storm = gust->storm;
+
+	gust->scene = (struct scene){.app = storm->app, .arena = arena_new(ARENA_REQUEST_LIMIT), .turns = (int64_t)gust->number << 32};
+	while (clock_monotonic_us() < storm->until) {
+		size_t which = pick(gust, DEED_COUNT + CODES_MORE);
+		enum deed deed = which < DEED_COUNT ? (enum deed)which : DEED_CODE;
+		bool done = false;
+
+		arena_reset(gust->scene.arena);
+		gust->scene.now = atomic_fetch_add(&storm->now, STORM_STEP_US);
+		enum status status = storm_deed(gust, deed, &done);
+
+		atomic_fetch_add(&storm->done[deed], done ? 1 : 0);
+		if (status == UNAVAILABLE || status == TIMED_OUT) {
+			atomic_fetch_add(&storm->contended, 1);
+		} else if (status != OK) {
+			print_error("deed %d: %s\n", (int)deed, status_name(status));
+			atomic_fetch_add(&storm->odd, 1);
+		}
+	}
+	arena_free(gust->scene.arena);
+	return NULL;
+}
+
+static void whatever_many_do_at_once_the_sums_stay(void **state)
+{
+	struct scene *scene = *state;
+	struct storm storm = {.app = scene->app, .until = clock_monotonic_us() + STORM_US, .now = NOW};
+	struct gust gusts[STORM_THREADS];
+	pthread_t threads[STORM_THREADS];
+	int64_t deadlocks = number("SELECT deadlocks FROM pg_catalog.pg_stat_database WHERE datname = pg_catalog.current_database()");
+
+	testdb_exec("SELECT public.make_day_partitions('ledger', (to_timestamp(1800000000) AT TIME ZONE 'UTC')::date, 0, 60)");
+	for (size_t i = 0; i < STORM_PEOPLE; i++) {
+		storm.people[i] = person(platform_of(i), (int)i + 1);
+	}
+	for (int i = 0; i < STORM_THREADS; i++) {
+		gusts[i] = (struct gust){.storm = &storm, .seed = (unsigned)i + 1, .number = i + 1};
+		assert_int_equal(pthread_create(&threads[i], NULL, blow, &gusts[i]), 0);
+	}
+	for (int i = 0; i < STORM_THREADS; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	for (int deed = 0; deed < DEED_COUNT; deed++) {
+		print_message("deed %d: %lld\n", deed, (long long)storm.done[deed]);
+		assert_true(storm.done[deed] > 0);
+	}
+	print_message("contended: %lld\n", (long long)storm.contended);
+	assert_int_equal(storm.odd, 0);
+	assert_sound(storm.xp, storm.coins);
+	testdb_exec("SELECT pg_catalog.pg_stat_clear_snapshot()");
+	assert_int_equal(number("SELECT deadlocks FROM pg_catalog.pg_stat_database WHERE datname = pg_catalog.current_database()"), deadlocks);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -919,6 +1175,7 @@ int main(void)
 		TEST(three_merges_of_two_histories_whichever_side_one_was_on),
 		TEST(only_wrong_codes_count_and_each_person_for_himself),
 		TEST(a_new_name_is_written_after_accounts_are_locked),
+		TEST(whatever_many_do_at_once_the_sums_stay),
 	};
 
 	return cmocka_run_group_tests(tests, testdb_setup, testdb_teardown);
