@@ -161,7 +161,8 @@ MUST_CHECK enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t 
  * actor         who asks, on account_id; NULL: staff, who may choose any identity
  * identity_id   which one leaves; 0: the later of two
  * ret_left      set when the verdict is ALLOWED, as it was before leaving
- * OK (look at the verdict), NOT_FOUND (staff named an account that does not live), RETRY (the actor is no longer on it), statuses of pg_run().
+ * OK (look at the verdict), NOT_FOUND (staff named an account that does not live), RETRY (the actor is no longer on it), statuses of
+ * pg_run().
  */
 MUST_CHECK enum status linking_unlink(struct tx *tx, const struct contact *actor, int64_t account_id, int64_t identity_id, struct str by,
                                       enum unlink_verdict *ret_verdict, struct identity *ret_left);

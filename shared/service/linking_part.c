@@ -151,8 +151,8 @@ static enum status tell_both(struct tx *tx, const struct contact *actor, const s
 }
 
 /*
- * Locks the holder; nobody locks the loser, who does not live. Until the lock the holder is only a guess: a joining or another undo may have
- * moved the data.
+ * Locks the holder; nobody locks the loser, who does not live. Until the lock the holder is only a guess: a joining or another undo may
+ * have moved the data.
  */
 static enum status lock_holder(struct tx *tx, int64_t merge_id, struct link_merge *merge, struct member *holder)
 {

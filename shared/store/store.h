@@ -133,7 +133,8 @@ MUST_CHECK enum status confirmation_take(struct tx *tx, struct str token, struct
 MUST_CHECK enum status confirmation_answer(struct tx *tx, struct str token, bool accepted);
 
 MUST_CHECK enum status merges_recent(struct tx *tx, int64_t account_id, int64_t since, int64_t *ret_count);
-/* merge_move - identities, family, pointer: the loser becomes part of the survivor. merge->identity_ids: all of the loser's, oldest first. */
+/* merge_move - identities, family, pointer: the loser becomes part of the survivor. merge->identity_ids: all of the loser's, oldest
+ * first. */
 MUST_CHECK enum status merge_move(struct tx *tx, const struct link_merge *merge);
 MUST_CHECK enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t *ret_id);
 /*
