@@ -4,6 +4,7 @@
 #include "command/command.h"
 #include "platform/platform.h"
 #include "service/deferral.h"
+#include "service/sighting.h"
 #include "store/statements.h"
 #include "web/program.h"
 
@@ -90,7 +91,16 @@ int main(void)
 	size_t count = 0;
 	const struct pg_statement *statements = store_statements(&count);
 
-	return program_run(&(struct app_options){.program = PROGRAM_DISCORD, .name = "trivet-discord", .statements = statements,
-	                                         .statement_count = count, .with_cache = true, .events_statement = SIZE_MAX},
-	                   routes, ARRAY_LEN(routes), NULL);
+	const struct app_options options = {
+		.program = PROGRAM_DISCORD,
+		.name = "trivet-discord",
+		.statements = statements,
+		.statement_count = count,
+		.with_cache = true,
+		.events_statement = SIZE_MAX,
+		.sightings_statement = SQL_SIGHTING_APPEND,
+		.sightings_columns = SIGHTING_COLUMNS,
+	};
+
+	return program_run(&options, routes, ARRAY_LEN(routes), NULL);
 }

@@ -6,6 +6,7 @@
 #include "service/activity.h"
 #include "service/aside.h"
 #include "service/deferral.h"
+#include "service/sighting.h"
 #include "store/statements.h"
 #include "web/program.h"
 
@@ -110,6 +111,8 @@ int main(void)
 		.with_cache = true,
 		.events_statement = SQL_ACTIVITY_APPEND,
 		.events_columns = ACTIVITY_COLUMNS,
+		.sightings_statement = SQL_SIGHTING_APPEND,
+		.sightings_columns = SIGHTING_COLUMNS,
 	};
 
 	return program_run(&options, routes, ARRAY_LEN(routes), ready);

@@ -1,6 +1,7 @@
 /* /start, /help, /profile, /lang */
 #include "command/cmd_link.h"
 #include "command/handlers.h"
+#include "service/sighting.h"
 #include "service/tx.h"
 #include "store/store.h"
 
@@ -135,18 +136,16 @@ enum status cmd_profile(struct command_call *call, struct reply **ret_reply)
 	struct profile_arg arg = {.actor = actor};
 	const struct profile *profile = &arg.profile;
 	enum status status = service_read(ctx, read_profile, &arg);
-	bool stale = status == NOT_FOUND;
 
-	if (status == OK) {
-		stale = contact_is_stale(actor, profile->username, profile->name, profile->language_hint, profile->last_seen, ctx->now);
-	}
-	if (stale) {
-		enum status made = contact_ensure(ctx, call->update);
-
-		status = made == OK && status == NOT_FOUND ? service_read(ctx, read_profile, &arg) : made;
+	if (status == NOT_FOUND) {
+		status = contact_ensure(ctx, call->update);
+		status = status == OK ? service_read(ctx, read_profile, &arg) : status;
 	}
 	if (status != OK) {
 		return status;
+	}
+	if (contact_is_stale(actor, profile->username, profile->name, profile->language_hint, profile->last_seen, ctx->now)) {
+		sighting_note(ctx, call->update);
 	}
 	ctx->language = language_choose(profile->language, actor->language_hint);
 	*ret_reply = profile_reply(ctx, call->update, profile);

@@ -1,5 +1,6 @@
 /* What the functions of commands share: the transaction of a work, the read of an account. */
 #include "command/handlers.h"
+#include "service/sighting.h"
 #include "service/tx.h"
 #include "store/store.h"
 
@@ -47,6 +48,11 @@ enum status command_member(struct command_call *call, struct member *ret_member)
 	}
 	if (status != OK) {
 		return status;
+	}
+	const struct identity *seen = member_identity(&member, actor->platform);
+
+	if (seen != NULL && contact_is_stale(actor, seen->username, seen->name, seen->language_hint, seen->last_seen, call->ctx->now)) {
+		sighting_note(call->ctx, call->update);
 	}
 	call->ctx->language = language_choose(member.account.language, actor->language_hint);
 	*ret_member = member;

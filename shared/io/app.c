@@ -132,12 +132,14 @@ static enum status open_stores(struct app *app, const struct app_options *option
 	}
 	if (options->events_statement != SIZE_MAX) {
 		status = group_commit_open(app->pg, options->events_statement, options->events_columns, &app->events);
-		if (status != OK) {
-			*ret_error = STR("could not start: no memory for appends");
-			return status;
-		}
 	}
-	return OK;
+	if (status == OK && options->sightings_columns > 0) {
+		status = group_commit_open(app->pg, options->sightings_statement, options->sightings_columns, &app->sightings);
+	}
+	if (status != OK) {
+		*ret_error = STR("could not start: no memory for appends");
+	}
+	return status;
 }
 
 static enum status open_rest(struct app *app, const struct app_options *options, struct str *ret_error)
@@ -204,6 +206,7 @@ void app_close(struct app *app)
 		return;
 	}
 	group_commit_close(app->events);
+	group_commit_close(app->sightings);
 	cache_close(app->cache);
 	pg_pool_close(app->pg);
 	limit_table_free(app->limits);

@@ -19,6 +19,7 @@ struct app {
 	struct pg_pool *pg;
 	struct cache *cache;             /* NULL in programs that do not use Redis */
 	struct group_commit *events;     /* appends of messages; NULL where none are received */
+	struct group_commit *sightings;  /* appends of who was seen; NULL where nobody acts */
 	unsigned char key_link[CRYPTO_KEY_BYTES]; /* keyed hashes of link codes */
 	unsigned char key_seal[CRYPTO_KEY_BYTES]; /* sealed columns */
 	struct activity_chats *chats;    /* which chats count (service/activity.h), in its program's memory; NULL where no messages come */
@@ -35,6 +36,8 @@ struct app_options {
 	bool with_cache;
 	size_t events_statement; /* SIZE_MAX: none */
 	int events_columns;
+	size_t sightings_statement;
+	int sightings_columns; /* 0: none */
 };
 
 /*
