@@ -82,9 +82,9 @@ static enum status read_profile(struct tx *tx, void *arg)
 }
 
 /* "Telegram, Discord" of "telegram,discord". */
-static struct str platform_titles(struct arena *arena, struct str names)
+static struct str platform_titles(const struct ctx *ctx, struct str names)
 {
-	struct buf out = buf_init(arena, 128);
+	struct buf out = buf_init(ctx->arena, 128);
 	struct str rest = names;
 
 	while (str_present(rest)) {
@@ -92,7 +92,7 @@ static struct str platform_titles(struct arena *arena, struct str names)
 
 		if (platform_from_name(str_split(&rest, ','), &platform) == OK) {
 			buf_add(&out, out.len > 0 ? STR(", ") : STR(""));
-			buf_add(&out, platform_title(platform));
+			buf_add(&out, message_template(ctx->language, platform_message(platform)));
 		}
 	}
 	return buf_str(&out);
@@ -125,7 +125,7 @@ static struct reply *profile_reply(struct ctx *ctx, const struct update *update,
 		REPLY_SAY(reply, MSG_PROFILE_NEXT, TEXT_STR(profile->next_rank), TEXT_INT(profile->next_xp - profile->xp));
 	}
 	REPLY_SAY(reply, MSG_PROFILE_COINS, TEXT_INT(profile->coins));
-	REPLY_SAY(reply, MSG_PROFILE_PLATFORMS, TEXT_STR(platform_titles(ctx->arena, profile->platforms)));
+	REPLY_SAY(reply, MSG_PROFILE_PLATFORMS, TEXT_STR(platform_titles(ctx, profile->platforms)));
 	return reply;
 }
 

@@ -9,13 +9,6 @@
 #include "service/tx.h"
 #include "store/store.h"
 
-static const enum message platform_words[PLATFORM_COUNT] = {
-	[PLATFORM_UNSET] = MSG_PLAIN,
-	[PLATFORM_TELEGRAM] = MSG_PLATFORM_TELEGRAM,
-	[PLATFORM_DISCORD] = MSG_PLATFORM_DISCORD,
-	[PLATFORM_WEBSITE] = MSG_PLATFORM_WEBSITE,
-};
-
 /* ---- /getcode ---- */
 
 /* Secrets of the reply of /getcode, in this order; what a repeated update publishes again. */
@@ -117,7 +110,7 @@ enum status cmd_getcode(struct command_call *call, struct reply **ret_reply)
 
 static void say_linked(struct ctx *ctx, struct reply *reply, const struct link_result *result)
 {
-	REPLY_SAY(reply, MSG_LINK_DONE, TEXT_MESSAGE(platform_words[result->other.platform]),
+	REPLY_SAY(reply, MSG_LINK_DONE, TEXT_MESSAGE(platform_message(result->other.platform)),
 	          TEXT_STR(identity_label(ctx->arena, &result->other)));
 	linking_say_undo(ctx->arena, reply, result);
 }
@@ -128,7 +121,7 @@ static void say_question(struct ctx *ctx, struct reply *reply, const struct link
 	const struct balance *theirs = &result->theirs;
 
 	reply_line(reply, REPLY_TITLE, MSG_CONFIRM_TITLE, NULL, 0);
-	REPLY_SAY(reply, MSG_CONFIRM_OTHER, TEXT_MESSAGE(platform_words[result->other.platform]),
+	REPLY_SAY(reply, MSG_CONFIRM_OTHER, TEXT_MESSAGE(platform_message(result->other.platform)),
 	          TEXT_STR(identity_label(ctx->arena, &result->other)), TEXT_TIME(result->other.first_seen));
 	REPLY_SAY(reply, MSG_CONFIRM_MINE, TEXT_INT(mine->xp), TEXT_INT(mine->coins));
 	REPLY_SAY(reply, MSG_CONFIRM_THEIRS, TEXT_INT(theirs->xp), TEXT_INT(theirs->coins));
@@ -167,7 +160,7 @@ static void say_outcome(struct ctx *ctx, struct reply *reply, const struct link_
 		reply_say(reply, MSG_LINK_CODE_OWN, NULL, 0);
 		break;
 	case LINK_REFUSED_PLATFORM:
-		REPLY_SAY(reply, MSG_LINK_SAME_PLATFORM, TEXT_MESSAGE(platform_words[result->platform]));
+		REPLY_SAY(reply, MSG_LINK_SAME_PLATFORM, TEXT_MESSAGE(platform_message(result->platform)));
 		break;
 	case LINK_REFUSED_RECENT:
 		REPLY_SAY(reply, MSG_LINK_RECENTLY_UNLINKED, TEXT_DURATION(wait));
@@ -393,9 +386,9 @@ enum status cmd_checklink(struct command_call *call, struct reply **ret_reply)
 		const struct identity *identity = member_identity(&member, (enum platform)p);
 
 		if (identity != NULL) {
-			REPLY_SAY(reply, MSG_CHECKLINK_ROW, TEXT_MESSAGE(platform_words[p]), TEXT_STR(identity_label(arena, identity)));
+			REPLY_SAY(reply, MSG_CHECKLINK_ROW, TEXT_MESSAGE(platform_message((enum platform)p)), TEXT_STR(identity_label(arena, identity)));
 		} else {
-			REPLY_SAY(reply, MSG_CHECKLINK_NOT, TEXT_MESSAGE(platform_words[p]));
+			REPLY_SAY(reply, MSG_CHECKLINK_NOT, TEXT_MESSAGE(platform_message((enum platform)p)));
 		}
 	}
 	if (member.identity_count < ACCOUNT_IDENTITIES_MAX) {

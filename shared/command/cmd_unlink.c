@@ -6,7 +6,7 @@
 
 static struct text_arg titled(const struct identity *identity)
 {
-	return TEXT_STR(platform_title(identity->platform));
+	return TEXT_MESSAGE(platform_message(identity->platform));
 }
 
 /* "This one leaves, the data stay with that one": nothing is done before the button. */
@@ -27,13 +27,6 @@ static struct reply *ask_reply(struct ctx *ctx, const struct member *member, con
 	return reply;
 }
 
-static const enum message platform_labels[PLATFORM_COUNT] = {
-	[PLATFORM_UNSET] = MSG_PLAIN,
-	[PLATFORM_TELEGRAM] = MSG_PLATFORM_TELEGRAM,
-	[PLATFORM_DISCORD] = MSG_PLATFORM_DISCORD,
-	[PLATFORM_WEBSITE] = MSG_PLATFORM_WEBSITE,
-};
-
 static struct reply *pick_reply(struct ctx *ctx, const struct member *member)
 {
 	struct reply *reply = command_reply(ctx, MSG_UNLINK_PICK);
@@ -41,7 +34,7 @@ static struct reply *pick_reply(struct ctx *ctx, const struct member *member)
 	for (size_t i = 1; reply != NULL && i < member->identity_count; i++) { /* the first one stays: its data are the account's */
 		const struct identity *identity = &member->identities[i];
 
-		reply_button(reply, platform_labels[identity->platform],
+		reply_button(reply, platform_message(identity->platform),
 		             str_printf(ctx->arena, "unlink_pick:%lld", (long long)identity->id), REPLY_STYLE_UNSET);
 	}
 	if (reply != NULL) {

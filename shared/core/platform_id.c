@@ -3,13 +3,14 @@
 struct platform_words {
 	struct str name;
 	struct str title;
+	enum message message;
 };
 
 static const struct platform_words platform_words[PLATFORM_COUNT] = {
-	[PLATFORM_UNSET] = {STR_INIT("unset"), STR_INIT("?")},
-	[PLATFORM_TELEGRAM] = {STR_INIT("telegram"), STR_INIT("Telegram")},
-	[PLATFORM_DISCORD] = {STR_INIT("discord"), STR_INIT("Discord")},
-	[PLATFORM_WEBSITE] = {STR_INIT("website"), STR_INIT("Website")},
+	[PLATFORM_UNSET] = {STR_INIT("unset"), STR_INIT("?"), MESSAGE_NONE},
+	[PLATFORM_TELEGRAM] = {STR_INIT("telegram"), STR_INIT("Telegram"), MSG_PLATFORM_TELEGRAM},
+	[PLATFORM_DISCORD] = {STR_INIT("discord"), STR_INIT("Discord"), MSG_PLATFORM_DISCORD},
+	[PLATFORM_WEBSITE] = {STR_INIT("website"), STR_INIT("Website"), MSG_PLATFORM_WEBSITE},
 };
 
 static const struct str language_codes[LANGUAGE_COUNT] = {
@@ -25,6 +26,11 @@ struct str platform_name(enum platform platform)
 struct str platform_title(enum platform platform)
 {
 	return platform_words[platform].title;
+}
+
+enum message platform_message(enum platform platform)
+{
+	return platform_words[platform].message;
 }
 
 enum status platform_from_name(struct str name, enum platform *ret_platform)

@@ -10,6 +10,7 @@
 #include "base/ctx.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "core/text.h"
 
 enum platform {
 	PLATFORM_UNSET = 0,
@@ -22,8 +23,11 @@ enum platform {
 /* platform_name - "telegram", "discord", "website": the words of the contract, the database and the settings. */
 struct str platform_name(enum platform platform);
 
-/* platform_title - "Telegram", "Discord", "Website" for people. */
+/* platform_title - "Telegram", "Discord", "Website", for the operator. */
 struct str platform_title(enum platform platform);
+
+/* platform_message - the same in the reader's language, for TEXT_MESSAGE(): "Telegram", "Discord", "Сайт" or "Website". */
+enum message platform_message(enum platform platform);
 
 /* platform_from_name - OK, NOT_FOUND. */
 MUST_CHECK enum status platform_from_name(struct str name, enum platform *ret_platform);

@@ -195,7 +195,7 @@ void linking_say_undo(struct arena *arena, struct reply *reply, const struct lin
 	const struct identity *keeper = &result->keeper;
 
 	if (!result->may_undo) {
-		REPLY_SAY(reply, MSG_LINK_HOW_TO_UNLINK, TEXT_STR(platform_title(keeper->platform)), TEXT_STR(identity_label(arena, keeper)));
+		REPLY_SAY(reply, MSG_LINK_HOW_TO_UNLINK, TEXT_MESSAGE(platform_message(keeper->platform)), TEXT_STR(identity_label(arena, keeper)));
 		return;
 	}
 	REPLY_SAY(reply, MSG_LINK_HOW_TO_UNDO, TEXT_INT(LINK_UNDO_US / DAY_US));
@@ -208,7 +208,7 @@ static struct reply *joined_reply(struct arena *arena, const struct identity *ab
 
 	if (reply != NULL) {
 		reply->private = true;
-		REPLY_SAY(reply, MSG_LINK_TOLD, TEXT_STR(platform_title(about->platform)), TEXT_STR(identity_label(arena, about)));
+		REPLY_SAY(reply, MSG_LINK_TOLD, TEXT_MESSAGE(platform_message(about->platform)), TEXT_STR(identity_label(arena, about)));
 	}
 	return reply;
 }

@@ -89,7 +89,7 @@ static enum status tell(struct tx *tx, int64_t account_id, enum message message,
 		return TOO_LARGE;
 	}
 	reply->private = true;
-	REPLY_SAY(reply, message, TEXT_STR(platform_title(about->platform)), TEXT_STR(identity_label(tx->ctx->arena, about)));
+	REPLY_SAY(reply, message, TEXT_MESSAGE(platform_message(about->platform)), TEXT_STR(identity_label(tx->ctx->arena, about)));
 	status = notify_person(tx, account_id, STR("unlink"), reply, PLATFORM_UNSET, STR_ABSENT, 0);
 	return status == NOT_FOUND ? OK : status;
 }
