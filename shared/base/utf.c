@@ -167,10 +167,36 @@ static bool within(const struct range *ranges, size_t count, uint32_t point)
 	return false;
 }
 
+#define ZERO_WIDTH_NON_JOINER 0x200C
+#define ZERO_WIDTH_JOINER 0x200D
+#define EMOJI_PRESENTATION 0xFE0F
+
+/*
+ * Where a joiner changes the picture: scripts written in joined forms (Arabic and its kin, those of India) and emoji. Not Latin,
+ * Cyrillic or Greek, where it would only make one name look like another. Source: UAX #31, 2.3; UTS #51, 1.4.
+ */
+static const struct range joined[] = {
+	{0x0600, 0x08FF}, {0x0900, 0x0DFF}, {0x2190, 0x2BFF}, {0x1F000, 0x1FAFF},
+};
+
+/* Whether the joiner `point` after `before` is part of a picture; `rest` is what follows it. */
+static bool joins(uint32_t before, uint32_t point, struct str rest)
+{
+	uint32_t after = 0;
+	if (point == EMOJI_PRESENTATION) {
+		return before >= 0x2190 && within(joined, ARRAY_LEN(joined), before);
+	}
+	if ((point != ZERO_WIDTH_JOINER && point != ZERO_WIDTH_NON_JOINER) || decode(rest, &after) == 0) {
+		return false;
+	}
+	return (before == EMOJI_PRESENTATION || within(joined, ARRAY_LEN(joined), before)) && within(joined, ARRAY_LEN(joined), after);
+}
+
 struct str utf_display(struct arena *arena, struct str s, size_t max_points)
 {
 	struct buf shown = buf_init(arena, s.len);
 	size_t points = 0;
+	uint32_t before = 0; /* the last one shown; 0 at the start and after a space */
 	bool gap = false;
 	while (s.len > 0 && points < max_points) {
 		uint32_t point = 0;
@@ -179,10 +205,16 @@ struct str utf_display(struct arena *arena, struct str s, size_t max_points)
 		s = str_cut(s, len == 0 ? 1 : len, SIZE_MAX);
 		if (len != 0 && within(spaces, ARRAY_LEN(spaces), point)) {
 			gap = points > 0;
+			before = 0;
 			continue;
 		}
-		if (len == 0 || within(invisibles, ARRAY_LEN(invisibles), point) || (point & 0xFFFE) == 0xFFFE) {
+		bool invisible = len == 0 || within(invisibles, ARRAY_LEN(invisibles), point) || (point & 0xFFFE) == 0xFFFE;
+		if (invisible && (len == 0 || !joins(before, point, s))) {
 			continue;
+		}
+		/* A joiner at the end would join nothing. */
+		if (invisible && point != EMOJI_PRESENTATION && points + 2 > max_points) {
+			break;
 		}
 		/* The space is written together with what follows it, so that none is left at the end. */
 		if (gap && points + 2 > max_points) {
@@ -195,6 +227,7 @@ struct str utf_display(struct arena *arena, struct str s, size_t max_points)
 		}
 		buf_add(&shown, bytes);
 		points++;
+		before = point;
 	}
 	return buf_str(&shown);
 }

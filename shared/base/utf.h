@@ -35,7 +35,8 @@ struct str utf_clip_units16(struct str s, size_t max);
 
 /*
  * utf_display - a copy fit to be shown as a name: control characters, bidirectional overrides and zero-width
- * characters dropped, white space folded, at most max_points code points. May be empty. Source: pitfalls.md 3b, Unicode.
+ * characters dropped, white space folded, at most max_points code points. May be empty. Joiners stay where they change the
+ * picture: inside emoji and in scripts of joined letters. Source: pitfalls.md 3b, Unicode.
  */
 struct str utf_display(struct arena *arena, struct str s, size_t max_points);
 

@@ -549,6 +549,13 @@ def test_long_and_odd_names_are_cut_between_symbols(stack, new_id, name):
     assert 1 <= len(shown) <= 64 and plain.startswith("".join(symbol for symbol in shown if unicodedata.category(symbol) != "Cf" and symbol != "\ufe0f"))
 
 
+@pytest.mark.parametrize("name", ["🏳️‍🌈 Anna", "👨‍👩‍👧‍👦", "❤️", "Anna ❤️ Kim", "👍🏽", "می‌خواهم", "क्‍ष"])
+def test_signs_of_several_parts_stay_whole(stack, new_id, name):
+    """They came apart: a family was four people, and Persian words were joined to others."""
+    text, _ = read(stack.post_telegram("main", named(stack, new_id(), "/profile", first_name=name)).json())
+    assert text.startswith(name + "\n"), ascii(text)
+
+
 def test_a_name_comes_from_both_its_parts(stack, new_id):
     text, _ = read(stack.post_telegram("main", named(stack, new_id(), "/profile", first_name="Анна", last_name="Ким")).json())
     assert "Анна Ким" in text

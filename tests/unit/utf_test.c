@@ -102,6 +102,11 @@ static void test_clip(void **state)
 	assert_true(str_eq(utf_clip_units16(STR(MIXED), 5), STR("a\xD1\x8F\xE2\x82\xAC" FACE)));
 }
 
+#define ZWNJ "\xE2\x80\x8C"
+#define ZWJ "\xE2\x80\x8D"
+#define VS16 "\xEF\xB8\x8F"
+#define FLAG "\xF0\x9F\x8F\xB3" VS16 ZWJ "\xF0\x9F\x8C\x88" /* a rainbow flag */
+
 static void test_display(void **state)
 {
 	(void)state;
@@ -123,6 +128,13 @@ static void test_display(void **state)
 		{STR_INIT(FACE FACE), 1, STR_INIT(FACE)},
 		{STR_INIT("a\xFF\xC0" "b\0c"), 10, STR_INIT("abc")}, /* bad bytes go */
 		{STR_INIT("\xEF\xBF\xBE" "a\xF0\x9F\xBF\xBF"), 10, STR_INIT("a")}, /* non-characters */
+		{STR_INIT("a" FLAG FACE ZWJ FACE), 10, STR_INIT("a" FLAG FACE ZWJ FACE)},   /* several signs, one picture */
+		{STR_INIT("\xD9\x85" ZWNJ "\xD8\xA7"), 10, STR_INIT("\xD9\x85" ZWNJ "\xD8\xA7")}, /* Persian */
+		{STR_INIT(FACE ZWJ), 10, STR_INIT(FACE)},
+		{STR_INIT(ZWJ FACE ZWJ ZWJ FACE ZWJ " " ZWJ FACE), 10, STR_INIT(FACE ZWJ FACE " " FACE)},
+		{STR_INIT(FACE ZWJ FACE), 2, STR_INIT(FACE)},
+		{STR_INIT(VS16 "a" VS16 FACE VS16 VS16), 10, STR_INIT("a" FACE VS16)},
+		{STR_INIT("\xD1\x8F" ZWJ "\xD1\x8F"), 10, STR_INIT("\xD1\x8F\xD1\x8F")}, /* in Cyrillic it only hides */
 		{STR_INIT("abc"), 0, STR_INIT("")},
 		{{NULL, 0}, 10, STR_INIT("")},
 	};
