@@ -43,6 +43,17 @@ enum status cmd_start(struct command_call *call, struct reply **ret_reply)
 	return status;
 }
 
+/* In a group: a link's token is a code like any other. */
+enum status cmd_start_leaked(struct command_call *call, struct reply **ret_reply)
+{
+	struct str payload = call->args[0];
+
+	if (str_starts(payload, STR(LINK_PAYLOAD))) {
+		return cmd_kill(call, str_cut(payload, strlen(LINK_PAYLOAD), payload.len), ret_reply);
+	}
+	return command_point_to_private(call, ret_reply);
+}
+
 /* ---- /help ---- */
 
 enum status cmd_help(struct command_call *call, struct reply **ret_reply)

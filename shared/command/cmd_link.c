@@ -235,12 +235,12 @@ enum status cmd_code(struct command_call *call, struct reply **ret_reply)
 	return cmd_redeem(call, call->args[0], ret_reply);
 }
 
-/* Typed in a group: everybody has read it. It works no more, and the message goes where the bot may delete it. */
+/* Typed in a group: everybody has read it. It works no more, and the message goes where the bot may delete it. work->arg: what was typed. */
 static enum status kill_code(struct tx *tx, struct command_work *work, struct contact *actor, struct once_result *result)
 {
 	const struct update *update = work->call->update;
 	struct reply *deletion = reply_new(tx->ctx->arena);
-	enum status status = linking_kill(tx, work->call->args[0]);
+	enum status status = linking_kill(tx, *(const struct str *)work->arg);
 
 	(void)actor;
 	result->reply = command_reply(tx->ctx, MSG_LINK_IN_GROUP);
@@ -261,9 +261,9 @@ static enum status kill_code(struct tx *tx, struct command_work *work, struct co
 	                                       .urgent = true});
 }
 
-enum status cmd_code_leaked(struct command_call *call, struct reply **ret_reply)
+enum status cmd_kill(struct command_call *call, struct str typed, struct reply **ret_reply)
 {
-	struct command_work work = {.call = call, .step = kill_code};
+	struct command_work work = {.call = call, .step = kill_code, .arg = &typed};
 	struct once_result result = {0};
 	enum status status = command_once(&work, &result);
 
@@ -271,6 +271,11 @@ enum status cmd_code_leaked(struct command_call *call, struct reply **ret_reply)
 		*ret_reply = result.reply;
 	}
 	return status;
+}
+
+enum status cmd_code_leaked(struct command_call *call, struct reply **ret_reply)
+{
+	return cmd_kill(call, call->args[0], ret_reply);
 }
 
 /* ---- the dialogue ---- */

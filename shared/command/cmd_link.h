@@ -12,4 +12,7 @@
 /* cmd_redeem - /code with `typed`, whichever way it came. */
 MUST_CHECK enum status cmd_redeem(struct command_call *call, struct str typed, struct reply **ret_reply);
 
+/* cmd_kill - `typed` as a code that others have read: it works no more, and its message is deleted where the bot may. */
+MUST_CHECK enum status cmd_kill(struct command_call *call, struct str typed, struct reply **ret_reply);
+
 #endif

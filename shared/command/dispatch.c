@@ -111,7 +111,7 @@ static struct reply *read_arguments(struct command_call *call)
 
 /* ---- policy ---- */
 
-static enum status point_to_private(struct command_call *call, struct reply **ret_reply)
+enum status command_point_to_private(struct command_call *call, struct reply **ret_reply)
 {
 	const struct config_bot *bot = config_bot_by_name(call->ctx->app->config, call->update->bot);
 	struct reply *reply = command_reply(call->ctx, MSG_GO_PRIVATE);
@@ -180,7 +180,7 @@ static enum status run_row(struct command_call *call, struct reply **ret_reply)
 	if (!others_read_along(call->update, command)) {
 		return command->run(call, ret_reply);
 	}
-	return command->place == COMMAND_PRIVATE_KILLS ? command->leaked(call, ret_reply) : point_to_private(call, ret_reply);
+	return command->place == COMMAND_PRIVATE_KILLS ? command->leaked(call, ret_reply) : command_point_to_private(call, ret_reply);
 }
 
 /* ---- by kind of update ---- */

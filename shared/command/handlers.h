@@ -15,6 +15,7 @@
 #undef COMMAND
 #undef ACTION
 enum status cmd_code_leaked(struct command_call *call, struct reply **ret_reply);
+enum status cmd_start_leaked(struct command_call *call, struct reply **ret_reply);
 
 /* The work of a command with an effect, in its transaction; the acting person is resolved already. */
 struct command_work {
@@ -31,6 +32,9 @@ MUST_CHECK enum status command_member(struct command_call *call, struct member *
 
 /* command_reply - a reply with one line, private; NULL when the arena failed. */
 struct reply *command_reply(struct ctx *ctx, enum message message);
+
+/* command_point_to_private - what a group reads instead of a personal answer: where to ask. OK, TOO_LARGE. */
+MUST_CHECK enum status command_point_to_private(struct command_call *call, struct reply **ret_reply);
 
 /* command_actor - "telegram:5", for records. */
 struct str command_actor(const struct command_call *call);

@@ -235,6 +235,18 @@ def test_a_code_typed_in_a_group_is_refused_killed_and_deleted(people, stack, fa
     assert deleted[0]["body"]["message_id"] == update["message"]["message_id"]
 
 
+def test_the_token_of_a_link_is_killed_in_a_group_too(people, stack, new_id):
+    """/start link_<token> was only pointed to the private chat; whoever read it could use it."""
+    answer = stack.command_discord(new_id(), "getcode")["data"]
+    token = buttons(answer)["Link Telegram"].partition("?start=")[2]
+    refused = stack.command_telegram(new_id(), f"/start {token}", chat=-1001234567890)
+    assert refused["chat_id"] == -1001234567890 and "no longer works" in refused["text"] and token not in refused["text"]
+    assert "unknown or expired" in people.telegram(new_id(), f"/start {token}")
+    assert "unknown or expired" in people.telegram(new_id(), f"/code {the_code(answer['content'])}")
+    plain = stack.command_telegram(new_id(), "/start", chat=-1001234567890)
+    assert "private chat" in plain["text"]
+
+
 def test_getcode_in_a_group_points_to_the_private_chat(people, stack, new_id):
     answer = stack.command_telegram(new_id(), "/getcode", chat=-1001234567890)
     assert not CODE.findall(answer["text"]) and "private chat" in answer["text"]
