@@ -162,13 +162,26 @@ static bool others_read_along(const struct update *update, const struct command 
 	return update->platform == PLATFORM_TELEGRAM && update->place == PLACE_GROUP && command->place != COMMAND_ANYWHERE;
 }
 
+/* For what is said without a step: the person's own choice. While it cannot be read the platform's hint must do. */
+static void use_own_language(struct command_call *call)
+{
+	struct member member = {0};
+
+	if (command_member(call, &member) != OK) {
+		call->ctx->language = language_choose(LANGUAGE_UNSET, call->update->actor.language_hint);
+	}
+}
+
 static enum status run_row(struct command_call *call, struct reply **ret_reply)
 {
 	const struct command *command = call->command;
-	struct reply *refusal = check_rate(call);
+	struct reply *refusal = check_rate(call); /* asks no store: it protects them */
 
 	if (refusal == NULL) {
 		refusal = read_arguments(call);
+		if (refusal != NULL) {
+			use_own_language(call);
+		}
 	}
 	if (refusal != NULL) {
 		*ret_reply = refusal;
@@ -197,6 +210,7 @@ static enum status run_command(struct command_call *call, struct reply **ret_rep
 		*ret_reply = NULL; /* in a group it is as likely another bot's command */
 		return OK;
 	}
+	use_own_language(call);
 	return say(call, MSG_UNKNOWN_COMMAND, ret_reply);
 }
 
@@ -207,7 +221,11 @@ static enum status run_action(struct command_call *call, struct reply **ret_repl
 
 	call->command = command_find_action(verb);
 	call->action_argument = rest;
-	return call->command != NULL ? run_row(call, ret_reply) : say(call, MSG_BUTTON_STALE, ret_reply);
+	if (call->command != NULL) {
+		return run_row(call, ret_reply);
+	}
+	use_own_language(call);
+	return say(call, MSG_BUTTON_STALE, ret_reply);
 }
 
 static enum status run_update(struct command_call *call, struct reply **ret_reply)
@@ -219,6 +237,7 @@ static enum status run_update(struct command_call *call, struct reply **ret_repl
 	case UPDATE_FORM:
 		return run_action(call, ret_reply);
 	case UPDATE_TEXT:
+		use_own_language(call);
 		return say(call, MSG_PLAIN_TEXT_HINT, ret_reply);
 	case UPDATE_REACHABLE:
 		*ret_reply = NULL;

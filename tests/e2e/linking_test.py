@@ -385,6 +385,26 @@ def test_the_language_is_the_persons_own_choice(people, stack, new_id):
     assert "does not fit" in people.telegram(new_id(), "/lang de")
 
 
+def test_refusals_are_in_the_persons_own_language(people, new_id):
+    telegram = new_id()
+    people.telegram(telegram, "/lang en", language="ru")
+    assert "There is no such command" in people.telegram(telegram, "/nosuch", language="ru")
+    assert "I understand commands" in people.telegram(telegram, "hello", language="ru")
+    assert "is missing" in people.telegram(telegram, "/code", language="ru")
+
+
+def test_the_redeemer_of_two_histories_may_undo_and_others_read_what_unlink_does(people, stack, new_id):
+    """The reply said that /unlink undoes; it leaves all to the oldest identity."""
+    discord, telegram, question = linked_with_history(people, new_id)
+    answer = people.press_telegram(telegram, buttons(question["reply_markup"])["Yes, join them"])
+    assert "7 days" in answer["text"] and "/unlink" not in answer["text"]
+    assert "Undone" in people.press_telegram(telegram, buttons(answer["reply_markup"])["Undo the merge"])["text"]
+    assert people.balance("telegram", telegram) == (40, 5) and people.balance("discord", discord) == (100, 7)
+    first, second = new_id(), new_id()
+    linked = people.telegram(second, f"/code {people.code_from_discord(first)}")
+    assert "/unlink separates" in linked and "stay here: Discord" in linked and "undo" not in linked.lower()
+
+
 def test_bad_commands_say_the_remedy(people, new_id):
     telegram = new_id()
     assert "/code ABC234" in people.telegram(telegram, "/code")
