@@ -67,7 +67,6 @@ enum status cmd_help(struct command_call *call, struct reply **ret_reply)
 	if (status != OK || reply == NULL) {
 		return status != OK ? status : TOO_LARGE;
 	}
-	reply->private = true;
 	reply_line(reply, REPLY_TITLE, MSG_HELP_TITLE, NULL, 0);
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i].kind == COMMAND_TYPED && (rows[i].platforms & (1 << call->update->platform)) != 0) {

@@ -405,6 +405,11 @@ def test_the_redeemer_of_two_histories_may_undo_and_others_read_what_unlink_does
     assert "/unlink separates" in linked and "stay here: Discord" in linked and "undo" not in linked.lower()
 
 
+def test_help_is_answered_where_it_was_asked(people, stack, new_id):
+    """Its row says in the open, but the reply was private: in a group it went to a chat that many have never opened."""
+    assert stack.command_telegram(new_id(), "/help", chat=-1001234567890)["chat_id"] == -1001234567890
+
+
 def test_bad_commands_say_the_remedy(people, new_id):
     telegram = new_id()
     assert "/code ABC234" in people.telegram(telegram, "/code")
