@@ -235,7 +235,7 @@ enum status cmd_code(struct command_call *call, struct reply **ret_reply)
 	return cmd_redeem(call, call->args[0], ret_reply);
 }
 
-/* Typed in a group: everybody has read it. It works no more, and the message goes where the bot may delete it. work->arg: what was typed. */
+/* Typed (work->arg) in a group: everybody has read it. It works no more, and the message goes where the bot may delete it. */
 static enum status kill_code(struct tx *tx, struct command_work *work, struct contact *actor, struct once_result *result)
 {
 	const struct update *update = work->call->update;

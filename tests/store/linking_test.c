@@ -225,7 +225,8 @@ static int64_t number(const char *format, ...)
 /* An account without anybody, made `age` days ago. */
 static int64_t new_account(int age)
 {
-	int64_t id = number("INSERT INTO public.account (created_at) VALUES (to_timestamp(1800000000) - make_interval(days => %d)) RETURNING id", age);
+	int64_t id = number("INSERT INTO public.account (created_at)"
+	                    " VALUES (to_timestamp(1800000000) - make_interval(days => %d)) RETURNING id", age);
 
 	(void)number("INSERT INTO public.account_balance (account_id) VALUES (%lld) RETURNING 1", (long long)id);
 	return id;
