@@ -165,7 +165,7 @@ def test_large_numbers_keep_every_digit(stack, number):
         assert stack.api("GET", f"/v1/users/{platform}/{number}").json()["identities"][platform]["id"] == str(number)
         assert stack.api("GET", f"/v1/users/{platform}/{number - 1}").status_code == 404
     assert "Test" in say(stack, number, "/profile") and ask(stack, number, "profile")
-    assert stack.api("GET", f"/v1/users/telegram/{number}").json()["identities"]["telegram"]["username"] == f"tester{number}"[:32]
+    wait_for(lambda: stack.api("GET", f"/v1/users/telegram/{number}").json()["identities"]["telegram"]["username"] == f"tester{number}", what="the username")
 
 
 # ---- what is shown follows ----------------------------------------------------------------------------------------------------------------
