@@ -167,7 +167,7 @@ CREATE TABLE public.mission_progress (
     completed_at timestamptz NOT NULL,
     claimed_at   timestamptz,
     copied       boolean NOT NULL DEFAULT false,  -- a mark taken along from another account: nothing to claim here
-    PRIMARY KEY (user_id, mission_id, period_no)
+    PRIMARY KEY (user_id, period_no, mission_id)
 );
 CREATE INDEX mission_progress_unclaimed ON public.mission_progress (period_no, user_id) WHERE claimed_at IS NULL AND NOT copied;
 

@@ -5,13 +5,10 @@
 #include "base/parse.h"
 #include "base/utf.h"
 
-/* Where event_apply() finds what it needs; the table below is written by these names. */
-enum { CHANGE_AMOUNT, CHANGE_REASON };
-enum { VOICE_SECONDS, VOICE_MUTED, VOICE_ALONE, VOICE_CHANNEL, VOICE_SESSION };
-enum { GAME_NAME, GAME_WON, GAME_SCORE };
-
 #define TEXT_MAX 64    /* names of games, chats, channels, badges */
 #define REASON_MAX 255 /* a line for people */
+#define MULTIPLIER_MAX 1000
+#define GIVE_XP FIELD("give_xp", FLAG, false, 0, 1)
 
 #define FIELD(n, k, r, lo, hi) {.name = (n), .kind = EVENT_FIELD_##k, .required = (r), .min = (lo), .max = (hi)}
 #define CHANGE(n) \
@@ -22,22 +19,27 @@ enum { GAME_NAME, GAME_WON, GAME_SCORE };
 
 static const struct event_shape shapes[EVENT_TYPE_COUNT] = {
 	[EVENT_XP_CHANGE] = {.name = STR_INIT("xp_change"), .field_count = 2, .fields = {
-		[CHANGE_AMOUNT] = CHANGE("xp"), [CHANGE_REASON] = FIELD("reason", TEXT, true, 0, REASON_MAX)}},
+		[EVENT_CHANGE_AMOUNT] = CHANGE("xp"), [EVENT_CHANGE_REASON] = FIELD("reason", TEXT, true, 0, REASON_MAX)}},
 	[EVENT_COINS_CHANGE] = {.name = STR_INIT("coins_change"), .field_count = 2, .fields = {
-		[CHANGE_AMOUNT] = CHANGE("coins"), [CHANGE_REASON] = FIELD("reason", TEXT, true, 0, REASON_MAX)}},
-	[EVENT_MESSAGE_SENT] = {.name = STR_INIT("message_sent"), .recent = true, .field_count = 2, .fields = {
-		FIELD("length", INTEGER, true, 0, EVENT_LENGTH_MAX), FIELD("chat", TEXT, false, 1, TEXT_MAX)}},
-	[EVENT_VOICE_TIME] = {.name = STR_INIT("voice_time"), .recent = true, .field_count = 5, .fields = {
-		[VOICE_SECONDS] = FIELD("seconds", INTEGER, true, 1, EVENT_SECONDS_MAX),
-		[VOICE_MUTED] = FIELD("muted_seconds", INTEGER, false, 0, EVENT_SECONDS_MAX),
-		[VOICE_ALONE] = FIELD("alone_seconds", INTEGER, false, 0, EVENT_SECONDS_MAX),
-		[VOICE_CHANNEL] = FIELD("channel", TEXT, false, 1, TEXT_MAX),
-		[VOICE_SESSION] = FIELD("session", TEXT, false, 1, TEXT_MAX)}},
-	[EVENT_GAME_PLAYED] = {.name = STR_INIT("game_played"), .recent = true, .field_count = 3, .fields = {
-		[GAME_NAME] = FIELD("game", TEXT, true, 1, TEXT_MAX), [GAME_WON] = FIELD("won", FLAG, true, 0, 1),
-		[GAME_SCORE] = FIELD("score", INTEGER, false, -LEDGER_DELTA_MAX, LEDGER_DELTA_MAX)}},
+		[EVENT_CHANGE_AMOUNT] = CHANGE("coins"), [EVENT_CHANGE_REASON] = FIELD("reason", TEXT, true, 0, REASON_MAX)}},
+	[EVENT_MESSAGE_SENT] = {.name = STR_INIT("message_sent"), .recent = true, .field_count = 2, .own_count = 3, .fields = {
+		[EVENT_MESSAGE_LENGTH] = FIELD("length", INTEGER, true, 0, EVENT_LENGTH_MAX),
+		[EVENT_MESSAGE_CHAT] = FIELD("chat", TEXT, false, 1, TEXT_MAX),
+		[EVENT_MESSAGE_TEXT] = FIELD("h", INTEGER, false, 0, INT64_MAX),
+		[EVENT_MESSAGE_MULTIPLIER] = FIELD("multiplier", INTEGER, false, 0, MULTIPLIER_MAX),
+		[EVENT_MESSAGE_PAYS] = GIVE_XP}},
+	[EVENT_VOICE_TIME] = {.name = STR_INIT("voice_time"), .recent = true, .field_count = 5, .own_count = 1, .fields = {
+		[EVENT_VOICE_SECONDS] = FIELD("seconds", INTEGER, true, 1, EVENT_SECONDS_MAX),
+		[EVENT_VOICE_MUTED] = FIELD("muted_seconds", INTEGER, false, 0, EVENT_SECONDS_MAX),
+		[EVENT_VOICE_ALONE] = FIELD("alone_seconds", INTEGER, false, 0, EVENT_SECONDS_MAX),
+		[EVENT_VOICE_CHANNEL] = FIELD("channel", TEXT, false, 1, TEXT_MAX),
+		[EVENT_VOICE_SESSION] = FIELD("session", TEXT, false, 1, TEXT_MAX), [EVENT_VOICE_PAYS] = GIVE_XP}},
+	[EVENT_GAME_PLAYED] = {.name = STR_INIT("game_played"), .recent = true, .field_count = 3, .own_count = 1, .fields = {
+		[EVENT_GAME_NAME] = FIELD("game", TEXT, true, 1, TEXT_MAX), [EVENT_GAME_WON] = FIELD("won", FLAG, true, 0, 1),
+		[EVENT_GAME_SCORE] = FIELD("score", INTEGER, false, -LEDGER_DELTA_MAX, LEDGER_DELTA_MAX),
+		[EVENT_GAME_PAYS] = GIVE_XP}},
 	[EVENT_ACHIEVEMENT_UNLOCK] = {.name = STR_INIT("achievement_unlock"), .field_count = 1, .fields = {
-		FIELD("badge", TEXT, true, 1, TEXT_MAX)}},
+		[EVENT_BADGE_CODE] = FIELD("badge", TEXT, true, 1, TEXT_MAX)}},
 };
 
 const struct event_shape *event_shape(enum event_type type)
@@ -179,74 +181,16 @@ int64_t event_lane(enum platform platform, int64_t platform_id)
 	return (int64_t)((x ^ (x >> 31)) % EVENT_LANES);
 }
 
-static struct event_effect rejected(struct str why)
+bool event_pays(const struct event *event)
 {
-	return (struct event_effect){.rejected = why};
-}
+	const struct event_value *pays = NULL;
 
-/* xp_change and coins_change: one row of the ledger. */
-static struct event_effect change(const struct event *event, enum ledger_kind kind, struct balance *balance)
-{
-	struct event_effect effect = {.kind = kind, .reason = event->values[CHANGE_REASON].text};
-	int64_t amount = event->values[CHANGE_AMOUNT].number;
-	bool xp = kind == LEDGER_XP_CHANGE;
-	enum status status = ledger_decide(balance, xp ? amount : 0, xp ? 0 : amount, &effect.entry);
-
-	if (status != OK) {
-		return rejected(status == INSUFFICIENT ? STR("insufficient") : STR("overflow"));
+	if (event->type == EVENT_MESSAGE_SENT) {
+		pays = &event->values[EVENT_MESSAGE_PAYS];
+	} else if (event->type == EVENT_VOICE_TIME) {
+		pays = &event->values[EVENT_VOICE_PAYS];
+	} else if (event->type == EVENT_GAME_PLAYED) {
+		pays = &event->values[EVENT_GAME_PAYS];
 	}
-	balance->xp = effect.entry.xp_after;
-	balance->coins = effect.entry.coins_after;
-	return effect;
-}
-
-/*
- * What people do moves their counters. This is also where the XP that an activity earns is decided (docs/LEDGER.md, "XP rates"): the
- * effect then carries a row, and the caller writes it as it writes those of changes.
- */
-static struct event_effect activity(int64_t *counter, int64_t by)
-{
-	int64_t sum = 0;
-
-	if (__builtin_add_overflow(*counter, by, &sum)) {
-		return rejected(STR("overflow"));
-	}
-	*counter = sum;
-	return (struct event_effect){0};
-}
-
-/* Seconds that count: heard by somebody. */
-static int64_t voice_seconds(const struct event *event)
-{
-	int64_t counted = event->values[VOICE_SECONDS].number - event->values[VOICE_MUTED].number - event->values[VOICE_ALONE].number;
-
-	return counted > 0 ? counted : 0;
-}
-
-struct event_effect event_apply(const struct event *event, struct balance *balance)
-{
-	struct event_effect effect;
-
-	switch (event->type) {
-	case EVENT_XP_CHANGE:
-		return change(event, LEDGER_XP_CHANGE, balance);
-	case EVENT_COINS_CHANGE:
-		return change(event, LEDGER_COINS_CHANGE, balance);
-	case EVENT_MESSAGE_SENT:
-		return activity(&balance->messages_sent, 1);
-	case EVENT_VOICE_TIME:
-		return activity(&balance->voice_seconds, voice_seconds(event));
-	case EVENT_GAME_PLAYED:
-		effect = activity(&balance->games_played, 1);
-		/* No more games are won than played, so this cannot overflow where that did not. */
-		balance->games_won += str_present(effect.rejected) ? 0 : event->values[GAME_WON].number;
-		return effect;
-	case EVENT_ACHIEVEMENT_UNLOCK:
-		return rejected(STR("badge-unknown"));
-	case EVENT_UNSET:
-	case EVENT_TYPE_COUNT:
-		break;
-	}
-	assert(false);
-	return effect;
+	return pays == NULL || !pays->present || pays->number != 0;
 }

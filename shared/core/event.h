@@ -1,5 +1,5 @@
 /*
- * event - what programs report about people: the shapes of the contract, their limits, and what one event does to an account. Pure.
+ * event - what programs report about people: the shapes of the contract and their limits. Pure. What an event does: core/economy.h.
  *
  * One table says what each type carries (contract.md, Shapes) and how old it may be (domain.md, Ledger). It is read when an event is
  * accepted and when it is applied, so that both see the same.
@@ -38,7 +38,7 @@ struct event_field {
 	int64_t max;
 };
 
-#define EVENT_FIELDS_MAX 5
+#define EVENT_FIELDS_MAX 6
 #define EVENT_CHANGE_MAX INT64_C(1000000)
 #define EVENT_SECONDS_MAX INT64_C(86400)
 #define EVENT_LENGTH_MAX INT64_C(10000)
@@ -53,8 +53,22 @@ struct event_shape {
 	struct str name;
 	bool recent; /* frequent: its key is kept for EVENT_BACK_RECENT_US, not for ever (decisions.md 13) */
 	struct event_field fields[EVENT_FIELDS_MAX];
-	size_t field_count;
+	size_t field_count; /* of the contract */
+	size_t own_count;   /* those behind them: only our own programs write them into the queue */
 };
+
+/* Where a type's fields stand in its shape. */
+enum { EVENT_CHANGE_AMOUNT, EVENT_CHANGE_REASON };
+enum {
+	EVENT_MESSAGE_LENGTH,
+	EVENT_MESSAGE_CHAT,
+	EVENT_MESSAGE_TEXT,       /* own, "h": a number that tells the text from others; 0: not known */
+	EVENT_MESSAGE_MULTIPLIER, /* own, "multiplier": of the chat, in percent */
+	EVENT_MESSAGE_PAYS        /* own, "give_xp": false: counts, gives nothing */
+};
+enum { EVENT_VOICE_SECONDS, EVENT_VOICE_MUTED, EVENT_VOICE_ALONE, EVENT_VOICE_CHANNEL, EVENT_VOICE_SESSION, EVENT_VOICE_PAYS };
+enum { EVENT_GAME_NAME, EVENT_GAME_WON, EVENT_GAME_SCORE, EVENT_GAME_PAYS };
+enum { EVENT_BADGE_CODE };
 
 /* event_shape - the row of a type, not EVENT_UNSET (asserted). */
 const struct event_shape *event_shape(enum event_type type);
@@ -116,19 +130,9 @@ struct str event_data_text(struct arena *arena, const struct event *event);
  */
 int64_t event_lane(enum platform platform, int64_t platform_id);
 
-/* What one event did. */
-struct event_effect {
-	struct str rejected;       /* absent: applied; else "insufficient", "overflow", "badge-unknown", and nothing has changed */
-	enum ledger_kind kind;     /* LEDGER_UNSET: no row */
-	struct ledger_entry entry;
-	struct str reason;         /* of the row; absent: none */
-};
-
 /*
- * event_apply - one event on one account: decides, and changes `balance` when it is not rejected.
- *
- * balance     as read under the account's lock, or as the event before left it
+ * event_pays - whether it may give anything: not one of a program that is only trusted to count ("give_xp": false).
  */
-struct event_effect event_apply(const struct event *event, struct balance *balance);
+bool event_pays(const struct event *event);
 
 #endif

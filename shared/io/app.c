@@ -146,7 +146,8 @@ static enum status open_rest(struct app *app, const struct app_options *options,
 {
 	const struct config *config = app->config;
 	app->limits = limit_table_new(LIMIT_SLOTS);
-	if (app->limits == NULL) {
+	app->catalogue = snapshot_slot_new();
+	if (app->limits == NULL || app->catalogue == NULL) {
 		*ret_error = STR("could not start: out of memory");
 		return UNAVAILABLE;
 	}
@@ -210,6 +211,7 @@ void app_close(struct app *app)
 	cache_close(app->cache);
 	pg_pool_close(app->pg);
 	limit_table_free(app->limits);
+	snapshot_slot_free(app->catalogue);
 	free(app->clock);
 	config_close(app->owned_config);
 	crypto_wipe(app->key_link, sizeof(app->key_link));

@@ -5,6 +5,7 @@
 #define TRIVET_IO_APP_H
 
 #include "base/limit.h"
+#include "base/snapshot.h"
 #include "base/status.h"
 #include "io/cache.h"
 #include "io/config.h"
@@ -23,6 +24,7 @@ struct app {
 	unsigned char key_link[CRYPTO_KEY_BYTES]; /* keyed hashes of link codes */
 	unsigned char key_seal[CRYPTO_KEY_BYTES]; /* sealed columns */
 	struct activity_chats *chats;    /* which chats count (service/activity.h), in its program's memory; NULL where no messages come */
+	struct snapshot_slot *catalogue; /* the economy's numbers as last read (service/catalogue.h) */
 	struct limit_table *limits;      /* rates and flights of this process (base/limit.h) */
 	struct app_clock *clock;         /* NULL but in development stacks */
 	struct config *owned_config;     /* `config` again, for app_close() */

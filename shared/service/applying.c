@@ -3,6 +3,7 @@
 #include "base/metric.h"
 #include "io/json.h"
 #include "service/events.h"
+#include "service/payout.h"
 #include "service/tx.h"
 #include "store/event.h"
 
@@ -17,8 +18,7 @@ struct batch {
 	size_t id_count;
 	struct event_account *accounts; /* by id */
 	size_t account_count;
-	struct event_posting *postings;
-	size_t posting_count;
+	struct payout payout;
 	struct event_done *done; /* one per row */
 	size_t rejected;
 	bool none; /* no lane is free */
@@ -148,7 +148,6 @@ static enum status lock_accounts(struct tx *tx, struct batch *batch)
 static enum status read_event(struct arena *arena, const struct event_row *row, struct event *ret_event)
 {
 	struct event event = {.type = event_type_from_name(row->type), .at = row->at};
-	struct event_fault fault = {0};
 	const struct json *data = NULL;
 
 	if (event.type == EVENT_UNSET) {
@@ -157,7 +156,7 @@ static enum status read_event(struct arena *arena, const struct event_row *row, 
 	enum status status = json_read(arena, row->data, &data);
 
 	if (status == OK) {
-		status = events_read_data(arena, data, &event, &fault);
+		status = events_read_queued(arena, data, &event);
 	}
 	if (status == OK) {
 		*ret_event = event;
@@ -175,34 +174,37 @@ static enum status apply_row(struct tx *tx, struct batch *batch, size_t i)
 	if (status != OK || account == NULL) {
 		return status != OK ? status : INTERNAL;
 	}
-	struct event_effect effect = event_apply(&event, &account->balance);
+	struct economy_turn turn = payout_turn(tx, &batch->payout, row->key, &account->state);
 	int64_t seen = row->at < tx->ctx->now ? row->at : tx->ctx->now;
+	struct str rejected = STR_ABSENT;
 
-	batch->done[i] = (struct event_done){.id = row->id, .account_id = account->id, .rejected = effect.rejected};
-	if (str_present(effect.rejected)) {
+	status = economy_apply(&turn, &event, &rejected);
+	if (status != OK) {
+		return status;
+	}
+	batch->done[i] = (struct event_done){.id = row->id, .account_id = account->id, .rejected = rejected};
+	if (str_present(rejected)) {
 		batch->rejected++;
 		return OK;
 	}
 	account->changed = true;
 	account->last_active = account->last_active > seen ? account->last_active : seen;
-	if (effect.kind != LEDGER_UNSET) {
-		batch->postings[batch->posting_count++] = (struct event_posting){.account_id = account->id, .key = row->key, .source = row->source,
-			.kind = effect.kind, .reason = str_empty(effect.reason) ? STR_ABSENT : effect.reason, .entry = effect.entry};
-	}
-	return OK;
+	return payout_take(tx, &batch->payout, account->id, row->source);
 }
 
 /* One by one, in memory; each sees what the one before left. */
 static enum status decide(struct tx *tx, struct batch *batch)
 {
-	enum status status = OK;
+	enum status status = payout_begin(tx, &batch->payout);
 
-	batch->postings = arena_array(tx->ctx->arena, batch->count, sizeof(*batch->postings));
 	batch->done = arena_array(tx->ctx->arena, batch->count, sizeof(*batch->done));
-	batch->posting_count = 0;
 	batch->rejected = 0;
-	if (batch->postings == NULL || batch->done == NULL) {
+	if (batch->done == NULL) {
 		return TOO_LARGE;
+	}
+	if (status == OK && batch->account_count > 0) {
+		status = marks_read(tx, batch->payout.economy, &batch->payout.running, batch->ids, batch->account_count,
+		                    &batch->accounts->state, sizeof(*batch->accounts));
 	}
 	for (size_t i = 0; i < batch->count && status == OK; i++) {
 		status = apply_row(tx, batch, i);
@@ -223,8 +225,8 @@ static enum status write_back(struct tx *tx, struct batch *batch)
 	if (changed > 0) {
 		status = event_balances_set(tx, batch->accounts, changed);
 	}
-	if (status == OK && batch->posting_count > 0) {
-		status = ledger_insert_many(tx, batch->postings, batch->posting_count);
+	if (status == OK) {
+		status = payout_write(tx, &batch->payout);
 	}
 	return status == OK ? event_archive(tx, batch->done, batch->count) : status;
 }

@@ -59,4 +59,7 @@ MUST_CHECK enum status events_accept(struct ctx *ctx, struct str source, const s
  */
 MUST_CHECK enum status events_read_data(struct arena *arena, const struct json *data, struct event *event, struct event_fault *ret_fault);
 
+/* events_read_queued - the same of a row of the queue, where our own programs have added what no other may send (core/event.h). */
+MUST_CHECK enum status events_read_queued(struct arena *arena, const struct json *data, struct event *event);
+
 #endif

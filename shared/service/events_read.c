@@ -51,9 +51,9 @@ static enum status read_value(const struct json *data, const struct event_field 
 	return status;
 }
 
-static bool knows(const struct event_shape *shape, struct str name)
+static bool knows(const struct event_shape *shape, size_t fields, struct str name)
 {
-	for (size_t i = 0; i < shape->field_count; i++) {
+	for (size_t i = 0; i < fields; i++) {
 		if (str_eq(name, str_from_z(shape->fields[i].name))) {
 			return true;
 		}
@@ -62,7 +62,7 @@ static bool knows(const struct event_shape *shape, struct str name)
 }
 
 /* A misspelt member would otherwise be lost without a word. */
-static enum status refuse_unknown(struct arena *arena, const struct json *data, const struct event_shape *shape,
+static enum status refuse_unknown(struct arena *arena, const struct json *data, const struct event_shape *shape, size_t fields,
                                   struct event_fault *ret_fault)
 {
 	const struct json *value = NULL;
@@ -70,7 +70,7 @@ static enum status refuse_unknown(struct arena *arena, const struct json *data, 
 	struct str name;
 
 	while (json_object_each(data, &iterator, &name, &value)) {
-		if (!knows(shape, name)) {
+		if (!knows(shape, fields, name)) {
 			struct str shown = str_cut(name, 0, EVENT_KEY_MAX);
 
 			/* The cut must not leave half a character in the answer. */
@@ -103,7 +103,9 @@ static enum status read_field(struct arena *arena, const struct json *data, cons
 	return status == OK ? OK : fault(ret_fault, str_printf(arena, "data.%s", field->name), detail);
 }
 
-enum status events_read_data(struct arena *arena, const struct json *data, struct event *event, struct event_fault *ret_fault)
+/* The first `fields` of the shape. */
+static enum status read_data(struct arena *arena, const struct json *data, size_t fields, struct event *event,
+                             struct event_fault *ret_fault)
 {
 	const struct event_shape *shape = event_shape(event->type);
 	enum status status = OK;
@@ -111,10 +113,23 @@ enum status events_read_data(struct arena *arena, const struct json *data, struc
 	if (!json_is_object(data)) {
 		return fault(ret_fault, STR("data"), STR("must be an object"));
 	}
-	for (size_t i = 0; i < shape->field_count && status == OK; i++) {
+	for (size_t i = 0; i < fields && status == OK; i++) {
 		status = read_field(arena, data, &shape->fields[i], &event->values[i], ret_fault);
 	}
-	return status == OK ? refuse_unknown(arena, data, shape, ret_fault) : status;
+	return status == OK ? refuse_unknown(arena, data, shape, fields, ret_fault) : status;
+}
+
+enum status events_read_data(struct arena *arena, const struct json *data, struct event *event, struct event_fault *ret_fault)
+{
+	return read_data(arena, data, event_shape(event->type)->field_count, event, ret_fault);
+}
+
+enum status events_read_queued(struct arena *arena, const struct json *data, struct event *event)
+{
+	const struct event_shape *shape = event_shape(event->type);
+	struct event_fault unused = {0};
+
+	return read_data(arena, data, shape->field_count + shape->own_count, event, &unused);
 }
 
 static enum status read_key(const struct json *object, struct incoming *incoming)

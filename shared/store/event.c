@@ -3,108 +3,7 @@
 #include <stddef.h>
 
 #include "store/balance.h"
-
-/* Where a member stands in the structs of a list: lists go to the database as one array per column, for unnest(). */
-struct column {
-	size_t stride;
-	size_t offset;
-};
-
-#define COLUMN(type, member) ((struct column){sizeof(struct type), offsetof(struct type, member)})
-
-static const void *cell(const void *list, struct column column, size_t i)
-{
-	return (const char *)list + i * column.stride + column.offset;
-}
-
-static int64_t *gather_i64(struct pg_params *params, const void *list, struct column column, size_t count)
-{
-	int64_t *values = arena_array(params->arena, count, sizeof(*values));
-
-	for (size_t i = 0; values != NULL && i < count; i++) {
-		memcpy(&values[i], cell(list, column, i), sizeof(values[i]));
-	}
-	return values;
-}
-
-static struct str *gather_str(struct pg_params *params, const void *list, struct column column, size_t count)
-{
-	struct str *values = arena_array(params->arena, count, sizeof(*values));
-
-	for (size_t i = 0; values != NULL && i < count; i++) {
-		memcpy(&values[i], cell(list, column, i), sizeof(values[i]));
-	}
-	return values;
-}
-
-/* The column could not be made: pg_run() will refuse. */
-static void add_lost(struct pg_params *params)
-{
-	params->failed = true;
-	pg_add_null(params);
-}
-
-static void add_i64s(struct pg_params *params, const void *list, struct column column, size_t count)
-{
-	const int64_t *values = gather_i64(params, list, column, count);
-
-	if (values == NULL) {
-		add_lost(params);
-		return;
-	}
-	pg_add_i64_array(params, values, count);
-}
-
-static void add_times(struct pg_params *params, const void *list, struct column column, size_t count)
-{
-	const int64_t *values = gather_i64(params, list, column, count);
-
-	if (values == NULL) {
-		add_lost(params);
-		return;
-	}
-	pg_add_time_array(params, values, count);
-}
-
-static void add_strs(struct pg_params *params, const void *list, struct column column, size_t count)
-{
-	const struct str *values = gather_str(params, list, column, count);
-
-	if (values == NULL) {
-		add_lost(params);
-		return;
-	}
-	pg_add_str_array(params, values, count);
-}
-
-static void add_bytes(struct pg_params *params, const void *list, struct column column, size_t count)
-{
-	const struct str *values = gather_str(params, list, column, count);
-
-	if (values == NULL) {
-		add_lost(params);
-		return;
-	}
-	pg_add_bytes_array(params, values, count);
-}
-
-/* The words of an enum's column. */
-static void add_words(struct pg_params *params, const void *list, struct column column, size_t count, struct str (*word_of)(int value))
-{
-	struct str *words = arena_array(params->arena, count, sizeof(*words));
-
-	if (words == NULL) {
-		add_lost(params);
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		int value = 0;
-
-		memcpy(&value, cell(list, column, i), sizeof(value));
-		words[i] = word_of(value);
-	}
-	pg_add_str_array(params, words, count);
-}
+#include "store/columns.h"
 
 static struct str platform_word(int value)
 {
@@ -122,7 +21,7 @@ static struct str kind_word(int value)
 }
 
 _Static_assert(sizeof(enum platform) == sizeof(int) && sizeof(enum event_type) == sizeof(int) && sizeof(enum ledger_kind) == sizeof(int),
-               "add_words reads enums as int");
+               "column_add_words reads enums as int");
 
 enum status event_plan(struct tx *tx, bool afresh)
 {
@@ -164,9 +63,9 @@ enum status event_keys_claim(struct tx *tx, bool recent, const struct event_clai
 	struct pg_params params = tx_params(tx);
 	struct pg_rows *rows = NULL;
 
-	add_strs(&params, claims, COLUMN(event_claim, key), count);
-	add_bytes(&params, claims, COLUMN(event_claim, content), count);
-	add_times(&params, claims, COLUMN(event_claim, at), count);
+	column_add_strs(&params, claims, COLUMN(event_claim, key), count);
+	column_add_bytes(&params, claims, COLUMN(event_claim, content), count);
+	column_add_times(&params, claims, COLUMN(event_claim, at), count);
 	enum status status = tx_query(tx, recent ? SQL_EVENT_KEYS_CLAIM_RECENT : SQL_EVENT_KEYS_CLAIM, &params, &rows);
 
 	if (status == OK) {
@@ -177,8 +76,8 @@ enum status event_keys_claim(struct tx *tx, bool recent, const struct event_clai
 
 static void add_people(struct pg_params *params, const struct event_person *people, size_t count)
 {
-	add_words(params, people, COLUMN(event_person, platform), count, platform_word);
-	add_i64s(params, people, COLUMN(event_person, platform_id), count);
+	column_add_words(params, people, COLUMN(event_person, platform), count, platform_word);
+	column_add_i64s(params, people, COLUMN(event_person, platform_id), count);
 }
 
 /* Most lists name nobody new: then this one read is all. */
@@ -237,12 +136,12 @@ enum status event_queue_add(struct tx *tx, struct str source, const struct event
 		lanes[i] = event_lane(events[i].person.platform, events[i].person.platform_id);
 	}
 	pg_add_i64_array(&params, lanes, count);
-	add_words(&params, events, COLUMN(event_queued, person.platform), count, platform_word);
-	add_i64s(&params, events, COLUMN(event_queued, person.platform_id), count);
-	add_words(&params, events, COLUMN(event_queued, type), count, type_word);
-	add_strs(&params, events, COLUMN(event_queued, data), count);
-	add_strs(&params, events, COLUMN(event_queued, key), count);
-	add_times(&params, events, COLUMN(event_queued, at), count);
+	column_add_words(&params, events, COLUMN(event_queued, person.platform), count, platform_word);
+	column_add_i64s(&params, events, COLUMN(event_queued, person.platform_id), count);
+	column_add_words(&params, events, COLUMN(event_queued, type), count, type_word);
+	column_add_strs(&params, events, COLUMN(event_queued, data), count);
+	column_add_strs(&params, events, COLUMN(event_queued, key), count);
+	column_add_times(&params, events, COLUMN(event_queued, at), count);
 	pg_add_str(&params, source);
 	pg_add_time(&params, tx->ctx->now);
 	return tx_query(tx, SQL_EVENT_QUEUE_ADD, &params, NULL);
@@ -375,7 +274,7 @@ enum status event_balances(struct tx *tx, const int64_t *ids, size_t count, stru
 		int row = (int)i;
 
 		ret_accounts[i] = (struct event_account){
-			.id = pg_i64(rows, row, 0), .last_active = pg_time(rows, row, 1), .balance = balance_read(rows, row, 2)};
+			.id = pg_i64(rows, row, 0), .last_active = pg_time(rows, row, 1), .state.balance = balance_read(rows, row, 2)};
 	}
 	return OK;
 }
@@ -385,9 +284,9 @@ enum status event_balances_set(struct tx *tx, const struct event_account *accoun
 	struct pg_params params = tx_params(tx);
 	struct pg_rows *rows = NULL;
 
-	add_i64s(&params, accounts, COLUMN(event_account, id), count);
-	balance_add_arrays(&params, &accounts->balance, sizeof(*accounts), count);
-	add_times(&params, accounts, COLUMN(event_account, last_active), count);
+	column_add_i64s(&params, accounts, COLUMN(event_account, id), count);
+	balance_add_arrays(&params, &accounts->state.balance, sizeof(*accounts), count);
+	column_add_times(&params, accounts, COLUMN(event_account, last_active), count);
 	enum status status = tx_query(tx, SQL_EVENT_BALANCES_SET, &params, &rows);
 
 	if (status != OK) {
@@ -400,15 +299,15 @@ enum status ledger_insert_many(struct tx *tx, const struct event_posting *postin
 {
 	struct pg_params params = tx_params(tx);
 
-	add_i64s(&params, postings, COLUMN(event_posting, account_id), count);
-	add_strs(&params, postings, COLUMN(event_posting, key), count);
-	add_words(&params, postings, COLUMN(event_posting, kind), count, kind_word);
-	add_strs(&params, postings, COLUMN(event_posting, source), count);
-	add_i64s(&params, postings, COLUMN(event_posting, entry.xp), count);
-	add_i64s(&params, postings, COLUMN(event_posting, entry.coins), count);
-	add_i64s(&params, postings, COLUMN(event_posting, entry.xp_after), count);
-	add_i64s(&params, postings, COLUMN(event_posting, entry.coins_after), count);
-	add_strs(&params, postings, COLUMN(event_posting, reason), count);
+	column_add_i64s(&params, postings, COLUMN(event_posting, account_id), count);
+	column_add_strs(&params, postings, COLUMN(event_posting, key), count);
+	column_add_words(&params, postings, COLUMN(event_posting, kind), count, kind_word);
+	column_add_strs(&params, postings, COLUMN(event_posting, source), count);
+	column_add_i64s(&params, postings, COLUMN(event_posting, entry.xp), count);
+	column_add_i64s(&params, postings, COLUMN(event_posting, entry.coins), count);
+	column_add_i64s(&params, postings, COLUMN(event_posting, entry.xp_after), count);
+	column_add_i64s(&params, postings, COLUMN(event_posting, entry.coins_after), count);
+	column_add_strs(&params, postings, COLUMN(event_posting, reason), count);
 	pg_add_time(&params, tx->ctx->now);
 	return tx_query(tx, SQL_LEDGER_INSERT_MANY, &params, NULL);
 }
@@ -418,9 +317,9 @@ enum status event_archive(struct tx *tx, const struct event_done *done, size_t c
 	struct pg_params params = tx_params(tx);
 	struct pg_rows *rows = NULL;
 
-	add_i64s(&params, done, COLUMN(event_done, id), count);
-	add_i64s(&params, done, COLUMN(event_done, account_id), count);
-	add_strs(&params, done, COLUMN(event_done, rejected), count);
+	column_add_i64s(&params, done, COLUMN(event_done, id), count);
+	column_add_i64s(&params, done, COLUMN(event_done, account_id), count);
+	column_add_strs(&params, done, COLUMN(event_done, rejected), count);
 	pg_add_time(&params, tx->ctx->now);
 	enum status status = tx_query(tx, SQL_EVENT_ARCHIVE, &params, &rows);
 

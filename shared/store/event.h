@@ -4,8 +4,7 @@
 #ifndef TRIVET_STORE_EVENT_H
 #define TRIVET_STORE_EVENT_H
 
-#include "core/account.h"
-#include "core/event.h"
+#include "core/economy.h"
 #include "store/tx.h"
 
 /*
@@ -81,8 +80,8 @@ MUST_CHECK enum status event_accounts_now(struct tx *tx, const int64_t *ids, siz
 /* An account while a batch is applied to it. */
 struct event_account {
 	int64_t id;
-	struct balance balance;
-	int64_t last_active;
+	struct economy_account state; /* event_balances() reads the balance; marks_read() (store/catalogue.h) its sets */
+	int64_t last_active;          /* 0: leave it as it is */
 	bool changed;
 };
 /* event_balances - of locked accounts, by ascending id. INTERNAL when one has none. */

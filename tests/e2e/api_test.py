@@ -177,19 +177,26 @@ def test_events_take_effect(stack, db, new_id):
     person = new_id()
     events = [event(person, "xp_change", {"xp": 600, "reason": "a"}), event(person, "coins_change"), event(person, "message_sent"),
               event(person, "voice_time", {"seconds": 100, "muted_seconds": 30}), event(person, "game_played"),
-              event(person, "game_played", {"game": "go", "won": False}), event(person, "xp_change", {"xp": -601, "reason": "too much"})]
+              event(person, "game_played", {"game": "go", "won": False}), event(person, "xp_change", {"xp": -702, "reason": "too much"})]
     answer = post(stack, *events)
     assert answer == {"accepted": 7, "duplicates": 0, "rejected": 0,
                       "results": [{"idempotency_key": one["idempotency_key"], "status": "accepted"} for one in events]}
     got = applied(stack, person, lambda got: got["counters"]["games_played"] == 2)
-    assert got["xp"] == 600 and got["rank"]["name"] == "F II" and got["coins"] == 10
+    # 600, a message of 20 characters, the badge for a first win; 10, the rank, the badge, the first game and the first win
+    assert got["xp"] == 600 + 1 + 100 and got["rank"]["name"] == "F II" and got["coins"] == 10 + 50 + 50 + 50 + 75
     assert got["counters"].items() >= {"messages_sent": 1, "voice_seconds": 70, "games_played": 2, "games_won": 1}.items()
     with db.cursor() as cursor:
         wait_for(lambda: cursor.execute("SELECT count(*) FROM public.cross_platform_events WHERE processed AND user_id = %s", (got["id"],))
                  or cursor.fetchone()[0] == 7, what="the archive")
         cursor.execute("SELECT idempotency_key, kind, source, xp, coins, reason FROM public.ledger WHERE user_id = %s ORDER BY id", (got["id"],))
-        assert cursor.fetchall() == [(events[0]["idempotency_key"], "xp_change", "api:development", 600, 0, "a"),
-                                     (events[1]["idempotency_key"], "coins_change", "api:development", 0, 10, "test")]
+        keys = [one["idempotency_key"] for one in events]
+        assert cursor.fetchall() == [(keys[0], "xp_change", "api:development", 600, 0, "a"),
+                                     (keys[0] + ":rank:2", "rank_up", "api:development", 0, 50, "F II"),
+                                     (keys[1], "coins_change", "api:development", 0, 10, "test"),
+                                     (keys[2], "message_sent", "api:development", 1, 0, None),
+                                     (keys[4] + ":badge:first_win", "badge", "api:development", 100, 50, "first_win"),
+                                     (keys[4] + ":mission:once_play_1", "mission_completed", "api:development", 0, 50, "once_play_1"),
+                                     (keys[4] + ":mission:once_win_1", "mission_completed", "api:development", 0, 75, "once_win_1")]
         cursor.execute("SELECT sum(xp), sum(coins) FROM public.ledger WHERE user_id = %s", (got["id"],))
         assert cursor.fetchone() == (got["xp"], got["coins"])
 
@@ -213,7 +220,7 @@ def test_a_repeat_counts_once(stack, new_id):
     assert post(stack, *events)["duplicates"] == 2
     time.sleep(0.5)
     got = profile(stack, person)
-    assert got["xp"] == 10 and got["counters"]["messages_sent"] == 1
+    assert got["xp"] == 10 + 1 and got["counters"]["messages_sent"] == 1
 
 
 @pytest.mark.parametrize("change,differs", [({"data": {"xp": 11, "reason": "test"}}, "data"), ({"platform_id": "77"}, "platform_id"),
@@ -261,7 +268,7 @@ def test_limits_of_a_request(stack, new_id):
     start = time.monotonic()
     assert post(stack, *[event(person) for _ in range(1000)])["accepted"] == 1000
     assert time.monotonic() - start < 1
-    assert applied(stack, person, lambda got: got["xp"] == 10000)
+    assert applied(stack, person, lambda got: got["xp"] == 10000 + 1000)  # and the badge for 10,000
 
 
 def test_events_of_many_senders_equal_their_sum(stack, new_id):

@@ -11,10 +11,11 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "core/event.h"
+#include "core/economy.h"
 #include "io/app.h"
 #include "io/json.h"
 #include "service/events.h"
+#include "support/catalogue.h"
 #include "support/testdb.h"
 
 static const int64_t now = INT64_C(1763645064) * SECOND_US; /* 2025-11-20T13:24:24Z */
@@ -107,6 +108,7 @@ static void test_events_become_balances_ledger_and_archive(void **state)
 		event_text("telegram", 1, "game_played", "{\"game\":\"go\",\"won\":true,\"score\":-3}", "g"),
 		event_text("telegram", 1, "game_played", "{\"game\":\"go\",\"won\":false}", "h"),
 		event_text("telegram", 1, "achievement_unlock", "{\"badge\":\"first_win\"}", "i"),
+		event_text("telegram", 1, "achievement_unlock", "{\"badge\":\"nosuch\"}", "j"),
 	};
 
 	(void)state;
@@ -114,15 +116,19 @@ static void test_events_become_balances_ledger_and_archive(void **state)
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.cross_platform_events WHERE processed"), 0);
 	assert_int_equal(apply_all(app, NULL), ARRAY_LEN(items));
 	assert_string_equal(testdb_text("SELECT concat_ws(',', xp, coins, messages_sent, total_voice_time, games_played, games_won, achievements)"
-	                                " FROM public.unified_users"), "0,5,1,450,2,1,0");
+	                                " FROM public.unified_users"), "104,180,1,450,2,1,1");
 	/* first contact at `now`, so that nothing older counts as last seen */
 	assert_string_equal(testdb_text("SELECT last_active AT TIME ZONE 'UTC' FROM public.unified_users"), "2025-11-20 13:24:24");
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', idempotency_key, kind, source, xp, coins, xp_after, coins_after, reason,"
 	                                " at AT TIME ZONE 'UTC'), '; ' ORDER BY id) FROM public.ledger"),
 	                    "a xp_change api:test 10 0 10 0 well done 2025-11-20 13:24:24; b coins_change api:test 0 5 10 5 2025-11-20 13:24:24; "
-	                    "d xp_change api:test -10 0 0 5 just enough 2025-11-20 13:24:24");
+	                    "d xp_change api:test -10 0 0 5 just enough 2025-11-20 13:24:24; "
+	                    "e message_sent api:test 3 0 3 5 2025-11-20 13:24:24; f voice_time api:test 1 0 4 5 2025-11-20 13:24:24; "
+	                    "g:badge:first_win badge api:test 100 50 104 55 first_win 2025-11-20 13:24:24; "
+	                    "g:mission:once_play_1 mission_completed api:test 0 50 104 105 once_play_1 2025-11-20 13:24:24; "
+	                    "g:mission:once_win_1 mission_completed api:test 0 75 104 180 once_win_1 2025-11-20 13:24:24");
 	assert_string_equal(testdb_text("SELECT string_agg(key || ':' || coalesce(rejected, 'ok'), ' ' ORDER BY id) FROM public.event"),
-	                    "a:ok b:ok c:insufficient d:ok e:ok f:ok g:ok h:ok i:badge-unknown");
+	                    "a:ok b:ok c:insufficient d:ok e:ok f:ok g:ok h:ok i:ok j:badge-unknown");
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.event_queue"), 0);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.cross_platform_events WHERE processed"), ARRAY_LEN(items));
 	assert_verified();
@@ -303,10 +309,6 @@ static void test_a_batch_that_failed_half_way_leaves_nothing(void **state)
 #define ROUNDS 6
 #define PER_ROUND 100
 
-struct oracle {
-	struct balance balances[PEOPLE];
-};
-
 /* xorshift64*: the same events at every run. */
 static uint64_t next_random(uint64_t *seed)
 {
@@ -319,15 +321,17 @@ static uint64_t next_random(uint64_t *seed)
 static struct event random_event(uint64_t *seed)
 {
 	static const enum event_type types[] = {EVENT_XP_CHANGE, EVENT_COINS_CHANGE, EVENT_MESSAGE_SENT, EVENT_VOICE_TIME, EVENT_GAME_PLAYED};
-	struct event event = {.type = types[next_random(seed) % ARRAY_LEN(types)], .at = now};
+	struct event event = {.type = types[next_random(seed) % ARRAY_LEN(types)], .at = now - 10 * SECOND_US};
 	int64_t amount = (int64_t)(next_random(seed) % 1000) + 1;
 
 	event.values[0] = (struct event_value){.present = true, .number = amount, .text = STR("go")};
 	event.values[1] = (struct event_value){.present = true, .text = STR("r")};
+	/* Nothing whose reward depends on the order: the longest messages, all of one time, of which one counts; games that are all won. */
 	if (event.type == EVENT_VOICE_TIME || event.type == EVENT_MESSAGE_SENT) {
 		event.values[1] = (struct event_value){0};
+		event.values[0].number += event.type == EVENT_MESSAGE_SENT ? 500 : 0;
 	} else if (event.type == EVENT_GAME_PLAYED) {
-		event.values[1].number = amount % 2;
+		event.values[1].number = 1;
 	}
 	return event;
 }
@@ -335,7 +339,7 @@ static struct event random_event(uint64_t *seed)
 struct sender {
 	pthread_t thread;
 	int number;
-	struct oracle oracle;
+	struct { int person; struct event event; } told[ROUNDS * PER_ROUND];
 	size_t sent;
 	atomic_int *senders_left;
 };
@@ -362,7 +366,8 @@ static void *send(void *arg)
 			bool telegram = next_random(&seed) % 2 != 0;
 			struct event event = random_event(&seed);
 
-			(void)event_apply(&event, &sender->oracle.balances[person]);
+			sender->told[round * PER_ROUND + i].person = person;
+			sender->told[round * PER_ROUND + i].event = event;
 			items[i] = str_printf(own, "{\"platform\":\"%s\",\"platform_id\":\"%d\",\"type\":\"" STR_FMT "\",\"data\":" STR_FMT
 			                           ",\"idempotency_key\":\"s%d-%d-%d\",\"at\":\"" AT "\"}", telegram ? "telegram" : "discord", person + 1,
 			                      STR_ARG(event_shape(event.type)->name), STR_ARG(event_data_text(own, &event)), sender->number, round, i);
@@ -420,29 +425,44 @@ static void make_people(void)
 	            " FROM generate_series(1, 50) AS n, (VALUES ('telegram'), ('discord')) AS v(p)");
 }
 
+/* All that was told of one person, one after the other, by the engine alone. */
+static struct economy_account alone(const struct sender *senders, int person)
+{
+	struct economy_account account = {.balance.rank_paid = 1};
+	struct economy_effects effects = {0};
+	struct str rejected = STR_ABSENT;
+
+	for (int i = 0; i < SENDERS; i++) {
+		for (size_t j = 0; j < ARRAY_LEN(senders[i].told); j++) {
+			economy_effects_begin(&effects, arena);
+			struct economy_turn turn = {.economy = &default_economy, .running = economy_periods(&default_economy, now), .key = STR("k"),
+			                            .account = &account, .effects = &effects};
+
+			if (senders[i].told[j].person == person) {
+				assert_int_equal(economy_apply(&turn, &senders[i].told[j].event, &rejected), OK);
+				assert_false(str_present(rejected));
+			}
+		}
+	}
+	return account;
+}
+
 static void compare_with_oracle(const struct sender *senders)
 {
 	for (int person = 0; person < PEOPLE; person++) {
-		struct balance sum = {0};
-
-		for (int i = 0; i < SENDERS; i++) {
-			const struct balance *part = &senders[i].oracle.balances[person];
-
-			sum.xp += part->xp;
-			sum.coins += part->coins;
-			sum.messages_sent += part->messages_sent;
-			sum.voice_seconds += part->voice_seconds;
-			sum.games_played += part->games_played;
-			sum.games_won += part->games_won;
-		}
-		struct str sql = str_printf(arena, "SELECT concat_ws(' ', xp, coins, messages_sent, voice_seconds, games_played, games_won)"
-		                                   " FROM public.account_balance WHERE account_id = %d", 1001 + person);
-		struct str wanted = str_printf(arena, "%lld %lld %lld %lld %lld %lld", (long long)sum.xp, (long long)sum.coins,
+		struct balance sum = alone(senders, person).balance;
+		struct str sql = str_printf(arena, "SELECT concat_ws(' ', xp, coins, messages_sent, voice_seconds, games_played, games_won,"
+		                                   " wins_best, week_xp, achievements, rank_paid) FROM public.account_balance"
+		                                   " WHERE account_id = %d", 1001 + person);
+		struct str wanted = str_printf(arena, "%lld %lld %lld %lld %lld %lld %lld %lld %lld %lld", (long long)sum.xp, (long long)sum.coins,
 		                               (long long)sum.messages_sent, (long long)sum.voice_seconds, (long long)sum.games_played,
-		                               (long long)sum.games_won);
+		                               (long long)sum.games_won, (long long)sum.wins_best, (long long)sum.week_xp,
+		                               (long long)sum.achievements, (long long)sum.rank_paid);
 
 		assert_string_equal(testdb_text(str_z(arena, sql)), str_z(arena, wanted));
 	}
+	assert_int_equal(testdb_i64("SELECT sum(achievements) - (SELECT count(*) FROM public.badge_user_association)"
+	                            " FROM public.account_balance"), 0);
 }
 
 static void test_eight_appliers_equal_the_oracle(void **state)

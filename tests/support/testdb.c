@@ -222,6 +222,8 @@ struct app *testdb_app(int connections)
 	struct secret master = {STR("a master key of the tests, 32 bytes and more")};
 	crypto_derive(master, "link-code", app->key_link);
 	crypto_derive(master, "seal", app->key_seal);
+	app->catalogue = snapshot_slot_new();
+	assert_non_null(app->catalogue);
 	return app;
 }
 
@@ -229,6 +231,7 @@ void testdb_app_close(struct app *app)
 {
 	cache_close(app->cache);
 	pg_pool_close(app->pg);
+	snapshot_slot_free(app->catalogue);
 	free(app);
 }
 

@@ -1,4 +1,4 @@
-/* event: shapes, limits and what one event does to an account; jsontext: where the elements of a list are. */
+/* event: shapes and limits; jsontext: where the elements of a list are. */
 #include "core/event.h"
 
 #include <setjmp.h>
@@ -192,75 +192,22 @@ static void test_lanes_are_fixed_and_spread(void **state)
 	assert_int_equal(event_lane(PLATFORM_DISCORD, 1), 39);
 }
 
-static void test_changes_move_sums_and_make_rows(void **state)
+static void test_only_own_programs_say_that_nothing_is_paid(void **state)
 {
-	static const struct { enum event_type type; int64_t amount, xp, coins, xp_after, coins_after; struct str rejected; } rows[] = {
-		{EVENT_XP_CHANGE, 5, 10, 20, 15, 20, {NULL, 0}},
-		{EVENT_XP_CHANGE, -10, 10, 20, 0, 20, {NULL, 0}},
-		{EVENT_XP_CHANGE, -11, 10, 20, 10, 20, STR_INIT("insufficient")},
-		{EVENT_XP_CHANGE, 1, INT64_MAX, 20, INT64_MAX, 20, STR_INIT("overflow")},
-		{EVENT_COINS_CHANGE, 5, 10, 20, 10, 25, {NULL, 0}},
-		{EVENT_COINS_CHANGE, -21, 10, 20, 10, 20, STR_INIT("insufficient")},
-	};
+	struct event event = {.type = EVENT_MESSAGE_SENT};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct balance balance = {.xp = rows[i].xp, .coins = rows[i].coins};
-		struct event event = {.type = rows[i].type, .values = {{true, rows[i].amount, STR_ABSENT}, {true, 0, STR("why")}}};
-		struct event_effect effect = event_apply(&event, &balance);
-		bool done = !str_present(rows[i].rejected);
-
-		assert_int_equal(balance.xp, rows[i].xp_after);
-		assert_int_equal(balance.coins, rows[i].coins_after);
-		assert_true(str_eq(effect.rejected, rows[i].rejected));
-		assert_int_equal(effect.kind != LEDGER_UNSET, done);
-		assert_int_equal(effect.entry.xp + effect.entry.coins, done ? rows[i].amount : 0);
-		assert_int_equal(effect.entry.xp_after, done ? balance.xp : 0);
-		assert_true(!done || str_eq(effect.reason, STR("why")));
-	}
-}
-
-static struct balance after(enum event_type type, int64_t first, int64_t second, int64_t third)
-{
-	struct balance balance = {0};
-	struct event event = {.type = type, .values = {{true, first, STR_ABSENT}, {true, second, STR_ABSENT}, {true, third, STR_ABSENT}}};
-	struct event_effect effect = event_apply(&event, &balance);
-
-	assert_int_equal(effect.kind, LEDGER_UNSET);
-	assert_int_equal(balance.xp, 0);
-	assert_int_equal(balance.coins, 0);
-	return balance;
-}
-
-static void test_activity_moves_counters(void **state)
-{
-	struct balance full = {.messages_sent = INT64_MAX, .voice_seconds = INT64_MAX - 5};
-	struct event message = {.type = EVENT_MESSAGE_SENT, .values = {{true, 10, STR_ABSENT}}};
-	struct event voice = {.type = EVENT_VOICE_TIME, .values = {{true, 6, STR_ABSENT}}};
-
-	(void)state;
-	assert_int_equal(after(EVENT_MESSAGE_SENT, 500, 0, 0).messages_sent, 1);
-	assert_int_equal(after(EVENT_VOICE_TIME, 100, 30, 20).voice_seconds, 50);
-	assert_int_equal(after(EVENT_VOICE_TIME, 100, 80, 20).voice_seconds, 0);
-	assert_int_equal(after(EVENT_VOICE_TIME, 100, 80, 80).voice_seconds, 0);
-	assert_int_equal(after(EVENT_GAME_PLAYED, 0, 1, 0).games_played, 1);
-	assert_int_equal(after(EVENT_GAME_PLAYED, 0, 1, 0).games_won, 1);
-	assert_int_equal(after(EVENT_GAME_PLAYED, 0, 0, 0).games_played, 1);
-	assert_int_equal(after(EVENT_GAME_PLAYED, 0, 0, 0).games_won, 0);
-	assert_true(str_eq(event_apply(&message, &full).rejected, STR("overflow")));
-	assert_int_equal(full.messages_sent, INT64_MAX);
-	assert_true(str_eq(event_apply(&voice, &full).rejected, STR("overflow")));
-	assert_int_equal(full.voice_seconds, INT64_MAX - 5);
-}
-
-static void test_badges_are_not_known_yet(void **state)
-{
-	struct balance balance = {0};
-	struct event event = {.type = EVENT_ACHIEVEMENT_UNLOCK, .values = {{true, 0, STR("first_win")}}};
-
-	(void)state;
-	assert_true(str_eq(event_apply(&event, &balance).rejected, STR("badge-unknown")));
-	assert_int_equal(balance.achievements, 0);
+	assert_true(event_pays(&event));
+	event.values[EVENT_MESSAGE_PAYS] = (struct event_value){.present = true, .number = 1};
+	assert_true(event_pays(&event));
+	event.values[EVENT_MESSAGE_PAYS].number = 0;
+	assert_false(event_pays(&event));
+	event.type = EVENT_XP_CHANGE; /* what stands in that place is not the flag there */
+	assert_true(event_pays(&event));
+	/* Behind those that programs may send, so that none of them can. */
+	assert_int_equal(event_shape(EVENT_MESSAGE_SENT)->field_count, EVENT_MESSAGE_TEXT);
+	assert_int_equal(event_shape(EVENT_VOICE_TIME)->field_count, EVENT_VOICE_PAYS);
+	assert_int_equal(event_shape(EVENT_GAME_PLAYED)->field_count, EVENT_GAME_PAYS);
 }
 
 static void test_lists_are_found_in_text(void **state)
@@ -325,9 +272,7 @@ int main(void)
 		cmocka_unit_test(test_keys_are_printable_and_short),
 		cmocka_unit_test(test_data_has_one_text),
 		cmocka_unit_test(test_lanes_are_fixed_and_spread),
-		cmocka_unit_test(test_changes_move_sums_and_make_rows),
-		cmocka_unit_test(test_activity_moves_counters),
-		cmocka_unit_test(test_badges_are_not_known_yet),
+		cmocka_unit_test(test_only_own_programs_say_that_nothing_is_paid),
 		cmocka_unit_test(test_lists_are_found_in_text),
 		cmocka_unit_test(test_what_is_no_json_is_refused_whole),
 	};

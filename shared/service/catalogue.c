@@ -1,0 +1,37 @@
+#include "service/catalogue.h"
+
+#include "io/app.h"
+#include "store/catalogue.h"
+
+/* 256 badges and missions with long names take a tenth of it. */
+#define CATALOGUE_LIMIT ((size_t)1024 * 1024)
+
+static enum status renew(struct tx *tx, struct snapshot_slot *slot, const struct economy **ret_economy)
+{
+	struct arena *owner = arena_new(CATALOGUE_LIMIT);
+	struct economy *economy = owner != NULL ? arena_alloc(owner, sizeof(*economy)) : NULL;
+	enum status status = economy != NULL ? catalogue_read(tx, owner, economy) : TOO_LARGE;
+
+	if (status != OK) {
+		arena_free(owner);
+		return status;
+	}
+	status = snapshot_put(slot, owner, economy, tx->ctx->now);
+	if (status != OK) {
+		return status;
+	}
+	*ret_economy = snapshot_take(slot, tx->ctx->arena, tx->ctx->now, CATALOGUE_FRESH_US);
+	return *ret_economy != NULL ? OK : TOO_LARGE;
+}
+
+enum status catalogue_get(struct tx *tx, const struct economy **ret_economy)
+{
+	struct ctx *ctx = tx->ctx;
+	const struct economy *economy = snapshot_take(ctx->app->catalogue, ctx->arena, ctx->now, CATALOGUE_FRESH_US);
+	enum status status = economy != NULL ? OK : renew(tx, ctx->app->catalogue, &economy);
+
+	if (status == OK) {
+		*ret_economy = economy;
+	}
+	return status;
+}
