@@ -28,19 +28,12 @@ static enum status welcome(struct tx *tx, struct command_work *work, struct cont
 
 enum status cmd_start(struct command_call *call, struct reply **ret_reply)
 {
-	struct command_work work = {.call = call, .step = welcome};
 	struct str payload = call->args[0];
-	struct once_result result = {0};
-	enum status status = OK;
 
 	if (str_starts(payload, STR(LINK_PAYLOAD))) {
 		return cmd_redeem(call, str_cut(payload, strlen(LINK_PAYLOAD), payload.len), ret_reply);
 	}
-	status = command_once(&work, &result);
-	if (status == OK) {
-		*ret_reply = result.reply;
-	}
-	return status;
+	return command_answer_once(call, welcome, NULL, ret_reply);
 }
 
 /* In a group: a link's token is a code like any other. */
@@ -189,14 +182,7 @@ static enum status set_language(struct tx *tx, struct command_work *work, struct
 
 static enum status run_language(struct command_call *call, struct str code, struct reply **ret_reply)
 {
-	struct command_work work = {.call = call, .step = set_language, .arg = &code};
-	struct once_result result = {0};
-	enum status status = command_once(&work, &result);
-
-	if (status == OK) {
-		*ret_reply = result.reply;
-	}
-	return status;
+	return command_answer_once(call, set_language, &code, ret_reply);
 }
 
 enum status cmd_lang(struct command_call *call, struct reply **ret_reply)

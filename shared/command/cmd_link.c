@@ -263,14 +263,7 @@ static enum status kill_code(struct tx *tx, struct command_work *work, struct co
 
 enum status cmd_kill(struct command_call *call, struct str typed, struct reply **ret_reply)
 {
-	struct command_work work = {.call = call, .step = kill_code, .arg = &typed};
-	struct once_result result = {0};
-	enum status status = command_once(&work, &result);
-
-	if (status == OK) {
-		*ret_reply = result.reply;
-	}
-	return status;
+	return command_answer_once(call, kill_code, &typed, ret_reply);
 }
 
 enum status cmd_code_leaked(struct command_call *call, struct reply **ret_reply)
@@ -311,14 +304,7 @@ static enum status answer_question(struct tx *tx, struct command_work *work, str
 
 static enum status run_answer(struct command_call *call, bool accept, struct reply **ret_reply)
 {
-	struct command_work work = {.call = call, .step = answer_question, .arg = &accept};
-	struct once_result result = {0};
-	enum status status = command_once(&work, &result);
-
-	if (status == OK) {
-		*ret_reply = result.reply;
-	}
-	return status;
+	return command_answer_once(call, answer_question, &accept, ret_reply);
 }
 
 enum status cmd_link_yes(struct command_call *call, struct reply **ret_reply)
@@ -363,14 +349,7 @@ static enum status undo(struct tx *tx, struct command_work *work, struct contact
 
 enum status cmd_link_undo(struct command_call *call, struct reply **ret_reply)
 {
-	struct command_work work = {.call = call, .step = undo};
-	struct once_result result = {0};
-	enum status status = command_once(&work, &result);
-
-	if (status == OK) {
-		*ret_reply = result.reply;
-	}
-	return status;
+	return command_answer_once(call, undo, NULL, ret_reply);
 }
 
 /* ---- /checklink ---- */

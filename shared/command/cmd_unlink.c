@@ -138,12 +138,5 @@ static enum status carry_out(struct tx *tx, struct command_work *work, struct co
 
 enum status cmd_unlink_yes(struct command_call *call, struct reply **ret_reply)
 {
-	struct command_work work = {.call = call, .step = carry_out};
-	struct once_result result = {0};
-	enum status status = command_once(&work, &result);
-
-	if (status == OK) {
-		*ret_reply = result.reply;
-	}
-	return status;
+	return command_answer_once(call, carry_out, NULL, ret_reply);
 }

@@ -27,6 +27,12 @@ struct command_work {
 /* command_once - runs work->step once under the update's key; a repeat gets the stored reply. */
 MUST_CHECK enum status command_once(struct command_work *work, struct once_result *ret_result);
 
+/* command_answer_once - the same for a work whose reply is all that the command needs of it. */
+MUST_CHECK enum status command_answer_once(struct command_call *call,
+                                           enum status (*step)(struct tx *tx, struct command_work *work, struct contact *actor,
+                                                               struct once_result *result),
+                                           void *arg, struct reply **ret_reply);
+
 /* command_member - the acting person's account for a command that only reads; made at first contact. Sets ctx->language. */
 MUST_CHECK enum status command_member(struct command_call *call, struct member *ret_member);
 

@@ -21,6 +21,21 @@ enum status command_once(struct command_work *work, struct once_result *ret_resu
 	return once(work->call->ctx, work->call->update->key, run_step, work, ret_result);
 }
 
+enum status command_answer_once(struct command_call *call,
+                                enum status (*step)(struct tx *tx, struct command_work *work, struct contact *actor,
+                                                    struct once_result *result),
+                                void *arg, struct reply **ret_reply)
+{
+	struct command_work work = {.call = call, .step = step, .arg = arg};
+	struct once_result result = {0};
+	enum status status = command_once(&work, &result);
+
+	if (status == OK) {
+		*ret_reply = result.reply;
+	}
+	return status;
+}
+
 struct member_arg {
 	const struct person *actor;
 	struct member *member;
