@@ -350,6 +350,32 @@ def test_a_repeat_has_no_second_effect_and_the_same_answer(people, stack, new_id
     assert the_code(message(stack, interaction)["content"]) == the_code(message(stack, interaction)["content"])
 
 
+def test_one_person_has_four_interactions_in_work_and_reads_that_he_must_wait(people, stack, new_id):
+    """decisions.md 3 and 4: a sentence within Discord's three seconds in any case. Here the person's own row is locked by somebody else."""
+    user, answers = new_id(), []
+    people.discord(user, "lang", lang="en")
+
+    def press():
+        began = time.monotonic()
+        data = message(stack, command(stack, user, "lang", [option("lang", "ru")]))
+        answers.append((data["content"], data["flags"], time.monotonic() - began))
+    locker = stack.connect()
+    locker.autocommit = False
+    try:
+        with locker.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM public.account a JOIN public.identity i ON i.account_id = a.id WHERE i.platform = 'discord' AND i.platform_id = %s FOR UPDATE OF a", (user,))
+            threads = [threading.Thread(target=press) for _ in range(8)]
+            [thread.start() for thread in threads]
+            [thread.join() for thread in threads]
+        locker.rollback()
+    finally:
+        locker.close()
+    assert len(answers) == 8 and all(flags & EPHEMERAL and seconds < 2.5 for _, flags, seconds in answers), answers
+    assert sum("busy, try again" in words for words, _, _ in answers) >= 1
+    assert all(re.search("busy, try again|Could not confirm|Не удалось подтвердить", words) for words, _, _ in answers), answers
+    assert "по-русски" in people.discord(user, "lang", lang="ru")
+
+
 # ---- what is shown ---------------------------------------------------------------------------------------------------------------
 
 

@@ -602,6 +602,37 @@ def test_a_code_asked_for_in_a_group_is_not_shown_there(people, stack, new_id):
     assert the_code(people.telegram(person, "/getcode"))
 
 
+def test_one_person_has_four_updates_in_work_and_holds_nobody_up(stack, new_id):
+    """decisions.md 3: the fifth waits its turn for 250 ms, then Telegram is told to come again. Here the person's own row is locked by somebody else."""
+    busy, other = new_id(), new_id()
+    for person in (busy, other):
+        stack.command_telegram(person, "/lang en")
+    updates, found = [stack.telegram_update(busy, "/lang ru") for _ in range(12)], {}
+
+    def post(number):
+        began = time.monotonic()
+        answer = stack.post_telegram("main", updates[number])
+        found[number] = (answer.status_code, answer.headers.get("Retry-After"), time.monotonic() - began)
+    locker = stack.connect()
+    locker.autocommit = False
+    try:
+        with locker.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM public.account a JOIN public.identity i ON i.account_id = a.id WHERE i.platform = 'telegram' AND i.platform_id = %s FOR UPDATE OF a", (busy,))
+            threads = [threading.Thread(target=post, args=(number,)) for number in range(12)]
+            [thread.start() for thread in threads]
+            wait_for(lambda: [status for status, _, _ in found.values() if status == 429], what="a 429")
+            began = time.monotonic()
+            assert "English" in stack.command_telegram(other, "/lang en")["text"] and time.monotonic() - began < 0.5
+            [thread.join() for thread in threads]
+        locker.rollback()
+    finally:
+        locker.close()
+    assert {status for status, _, _ in found.values()} <= {429, 503} and all(after and int(after) >= 1 for _, after, _ in found.values()), found
+    assert all(seconds < 1.0 for status, _, seconds in found.values() if status == 429), found
+    for update in updates:  # what Telegram sends again takes effect
+        assert "по-русски" in wait_for(lambda: (lambda a: a.status_code == 200 and a.json()["text"])(stack.post_telegram("main", update)), what="the effect")
+
+
 def test_a_hundred_updates_at_once_all_get_their_own_answer(stack, new_id):
     names = {new_id(): f"Person{index}x" for index in range(100)}
     wrong = []
