@@ -166,6 +166,7 @@ static enum status set_language(struct tx *tx, struct command_work *work, struct
 
 	if (chosen != LANGUAGE_UNSET) {
 		status = account_set_language(tx, actor->member.account.id, chosen);
+		status = status == NOT_FOUND ? RETRY : status; /* joined since he was read */
 		tx->ctx->language = chosen;
 	}
 	result->reply = command_reply(tx->ctx, chosen != LANGUAGE_UNSET ? MSG_LANG_SET : MSG_LANG_NOW);

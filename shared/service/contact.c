@@ -86,8 +86,16 @@ static enum status set_reach(struct tx *tx, void *arg)
 {
 	const struct reach_arg *reach = arg;
 	struct contact contact = {0};
-	enum status status = contact_resolve(tx, reach->update, &contact);
+	const struct person *actor = &reach->update->actor;
+	enum status status = OK;
 
+	if (!reach->can_message) {
+		status = member_read_by_identity(tx, actor->platform, actor->platform_id, &contact.member);
+		if (status != OK) {
+			return status == NOT_FOUND ? OK : status; /* who goes without ever having come is nobody */
+		}
+	}
+	status = contact_resolve(tx, reach->update, &contact);
 	if (status == OK) {
 		status = contact_seen(tx, reach->update, &contact);
 	}

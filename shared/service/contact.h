@@ -34,7 +34,7 @@ MUST_CHECK enum status contact_seen(struct tx *tx, const struct update *update, 
 /* contact_ensure - use case: both in a transaction of their own, for reads that found nobody or something old. */
 MUST_CHECK enum status contact_ensure(struct ctx *ctx, const struct update *update);
 
-/* contact_reach - use case: the person (un)blocked the bot or (de)authorised the application. */
+/* contact_reach - use case: the person (un)blocked the bot or (de)authorised the application. A farewell makes no account. */
 MUST_CHECK enum status contact_reach(struct ctx *ctx, const struct update *update, bool can_message);
 
 /*

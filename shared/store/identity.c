@@ -246,10 +246,16 @@ enum status account_survivor(struct tx *tx, int64_t account_id, int64_t *ret_sur
 enum status account_set_language(struct tx *tx, int64_t account_id, enum language language)
 {
 	struct pg_params params = tx_params(tx);
+	struct pg_rows *rows = NULL;
+	enum status status = OK;
 
 	pg_add_i64(&params, account_id);
 	pg_add_str(&params, language_code(language));
-	return tx_query(tx, SQL_ACCOUNT_SET_LANGUAGE, &params, NULL);
+	status = tx_query(tx, SQL_ACCOUNT_SET_LANGUAGE, &params, &rows);
+	if (status != OK) {
+		return status;
+	}
+	return pg_affected(rows) == 1 ? OK : NOT_FOUND;
 }
 
 enum status account_create_after(struct tx *tx, int64_t account_id, int64_t *ret_account_id)

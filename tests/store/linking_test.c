@@ -33,15 +33,6 @@ struct scene {
 	int64_t turns; /* makes keys unique */
 };
 
-/* What is joined and parted here must add up to the coin: nothing is earned by the way (tests/store/economy_test.c has that). */
-static int setup_without_rewards(void **state)
-{
-	int failed = testdb_setup(state);
-
-	testdb_exec("UPDATE public.rank SET coins = 0; UPDATE public.badges SET criteria = '{}'; UPDATE public.missions SET active = false");
-	return failed;
-}
-
 static int setup(void **state)
 {
 	static struct scene scene;
@@ -50,6 +41,8 @@ static int setup(void **state)
 	testdb_exec("TRUNCATE public.inbox, public.outbox, public.merge, public.link_confirmation, public.code_used, public.account_code,"
 	            " public.account_family, public.event_key, public.ledger, public.audit_log, public.identity_reach, public.identity,"
 	            " public.account_balance, public.account RESTART IDENTITY CASCADE");
+	/* What is earned on the way would only blur the sums here: nobody is paid for a rank, a badge or a mission. */
+	testdb_exec("UPDATE public.rank SET coins = 0; UPDATE public.badges SET xp = 0, coins = 0; UPDATE public.missions SET xp = 0, coins = 0");
 	*state = &scene;
 	return 0;
 }
@@ -904,6 +897,39 @@ static void a_new_name_is_written_after_accounts_are_locked(void **state)
 	assert_int_equal(number("SELECT count(*) FROM public.identity_reach WHERE bot = 'quiz' AND can_message"), 1);
 }
 
+static enum status language_step(struct tx *tx, struct call *call)
+{
+	return account_set_language(tx, call->a, LANGUAGE_RU);
+}
+
+static void a_choice_is_not_written_to_an_account_that_is_gone(void **state)
+{
+	struct scene *scene = *state;
+	int64_t a = person(TELEGRAM, 20);
+	int64_t b = person(DISCORD, 10);
+	struct call call = {.a = account_of(b)};
+
+	(void)join(scene, a, b);
+	assert_int_equal(in_tx(scene, language_step, &call), NOT_FOUND);
+	call.a = account_of(b);
+	assert_int_equal(in_tx(scene, language_step, &call), OK);
+	assert_int_equal(number("SELECT count(*) FROM public.account WHERE language = 'ru'"), 1);
+}
+
+static void a_farewell_makes_no_account(void **state)
+{
+	struct scene *scene = *state;
+	struct update update = {.platform = TELEGRAM, .bot = STR_INIT("main"), .place = PLACE_PRIVATE,
+	                        .actor = {.platform = TELEGRAM, .platform_id = 77, .name = STR_INIT("Somebody")}};
+	struct ctx ctx = ctx_of(scene);
+
+	assert_int_equal(contact_reach(&ctx, &update, false), OK);
+	assert_int_equal(number("SELECT count(*) FROM public.account"), 0);
+	assert_int_equal(contact_reach(&ctx, &update, true), OK);
+	assert_int_equal(contact_reach(&ctx, &update, false), OK);
+	assert_int_equal(number("SELECT count(*) FROM public.identity_reach WHERE NOT can_message"), 1);
+}
+
 /* ---- many at once --------------------------------------------------------------------------------------------------------------- */
 
 #define STORM_THREADS 8
@@ -1185,8 +1211,10 @@ int main(void)
 		TEST(three_merges_of_two_histories_whichever_side_one_was_on),
 		TEST(only_wrong_codes_count_and_each_person_for_himself),
 		TEST(a_new_name_is_written_after_accounts_are_locked),
+		TEST(a_choice_is_not_written_to_an_account_that_is_gone),
+		TEST(a_farewell_makes_no_account),
 		TEST(whatever_many_do_at_once_the_sums_stay),
 	};
 
-	return cmocka_run_group_tests(tests, setup_without_rewards, testdb_teardown);
+	return cmocka_run_group_tests(tests, testdb_setup, testdb_teardown);
 }

@@ -85,7 +85,7 @@ SELECT id FROM public.account WHERE id = ANY($1::bigint[]) AND merged_into IS NU
 SELECT coalesce((SELECT f.survivor_id FROM public.account_family f WHERE f.account_id = $1::bigint), $1::bigint);
 
 -- name: account_set_language
-UPDATE public.account SET language = $2::text WHERE id = $1::bigint;
+UPDATE public.account SET language = $2::text WHERE id = $1::bigint AND merged_into IS NULL;
 
 -- name: account_create
 WITH made AS (INSERT INTO public.account (created_at, language, display_name, hidden)
