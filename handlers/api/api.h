@@ -15,5 +15,6 @@ MUST_CHECK enum status api_verify(struct route_call *call);
 MUST_CHECK enum status get_user(struct route_call *call);
 MUST_CHECK enum status post_user(struct route_call *call);
 MUST_CHECK enum status post_events(struct route_call *call);
+MUST_CHECK enum status get_board(struct route_call *call); /* boards.c */
 
 #endif

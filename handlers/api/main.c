@@ -17,6 +17,8 @@ static const struct route routes[] = {
 	      .verify = api_verify, .run = post_user, .summary = "The unified profile of a person, who is made when he is new"),
 	ROUTE(METHOD_POST, "/v1/events", ROUTE_API_KEY, .scope = "events", .body_limit = EVENTS_BODY_LIMIT, .body_json = true,
 	      .deadline_us = EVENTS_DEADLINE_US, .verify = api_verify, .run = post_events, .summary = "1 to 1000 events, each judged alone"),
+	ROUTE(METHOD_GET, "/v1/leaderboard", ROUTE_API_KEY, .deadline_us = DEADLINE_US, .verify = api_verify, .run = get_board,
+	      .summary = "Places by XP or coins, and somebody's own"),
 };
 
 int main(void)
@@ -25,6 +27,6 @@ int main(void)
 	const struct pg_statement *statements = store_statements(&count);
 
 	return program_run(&(struct app_options){.program = PROGRAM_API, .name = "trivet-api", .statements = statements, .statement_count = count,
-	                                         .with_cache = false, .events_statement = SIZE_MAX},
+	                                         .with_cache = true, .events_statement = SIZE_MAX},
 	                   routes, ARRAY_LEN(routes), NULL);
 }

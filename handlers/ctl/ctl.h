@@ -162,6 +162,7 @@ enum ctl_exit run_user_unlink(struct ctl *ctl);
 enum ctl_exit run_outbox_list(struct ctl *ctl);
 enum ctl_exit run_outbox_retry(struct ctl *ctl);
 enum ctl_exit run_verify(struct ctl *ctl);
+enum ctl_exit run_board_rebuild(struct ctl *ctl);
 enum ctl_exit run_apikey_new(struct ctl *ctl);
 enum ctl_exit run_apikey_list(struct ctl *ctl);
 enum ctl_exit run_apikey_revoke(struct ctl *ctl);

@@ -40,6 +40,8 @@ static const struct ctl_command commands[] = {
 	{"outbox", "list", "[--status STATUS | --events] [--limit N]", "messages to people, never their words; or events that failed",
 	 CTL_NEED_APP, 0, 0, {{"--status", true}, {"--limit", true}, {"--events", false}}, run_outbox_list},
 	{"outbox", "retry", "ID | --all", "send again what was given up", CTL_NEED_APP, 0, 1, {{"--all", false}}, run_outbox_retry},
+	{"board", "rebuild", "", "make the leaderboards anew from the balances and wait until they are whole", CTL_NEED_APP, 0, 0, {{0}},
+	 run_board_rebuild},
 	{"verify", NULL, "", "prove that the ledger adds up to every balance", CTL_NEED_APP, 0, 0, {{0}}, run_verify},
 	{"version", NULL, "", "print the version", CTL_NEED_NOTHING, 0, 0, {{0}}, run_version},
 };

@@ -1,10 +1,13 @@
-/* trivet-site - for now what watches the house: GET /healthz, GET /readyz, GET /metrics */
+/* trivet-site - what watches the house (GET /healthz, /readyz, /metrics), and what members read. */
+#include "site.h"
+
 #include "base/metric.h"
 #include "io/json.h"
 #include "store/statements.h"
 #include "web/program.h"
 
 #define DEADLINE_US (2 * SECOND_US) /* whoever watches asks every few seconds, and a late answer is a no */
+#define MEMBER_DEADLINE_US (5 * SECOND_US)
 
 /* The process is up and its loop turns. Touches no pool (decisions.md 2). */
 static enum status show_health(struct route_call *call)
@@ -46,6 +49,8 @@ static const struct route routes[] = {
 	ROUTE(METHOD_GET, "/readyz", ROUTE_PUBLIC, .deadline_us = DEADLINE_US, .run = show_ready, .summary = "Requests can be served"),
 	ROUTE(METHOD_GET, "/metrics", ROUTE_LOOPBACK, .deadline_us = DEADLINE_US, .run = show_metrics,
 		.summary = "Prometheus text of every program of this host"),
+	ROUTE(METHOD_GET, "/api/leaderboard", ROUTE_PUBLIC, .deadline_us = MEMBER_DEADLINE_US, .run = get_leaderboard,
+		.summary = "Places by XP or coins: of all times, of the season, of the week"),
 };
 
 int main(void)

@@ -26,6 +26,7 @@ static const struct duty duties[] = {
 	{"discord", send_discord},
 	{"schedule", run_schedule},
 	{"deferred", run_deferred},
+	{"boards", keep_boards},
 	{"sightings", note_sightings},
 	{"events.1", apply_events},
 	{"events.2", apply_events},

@@ -51,4 +51,55 @@ MUST_CHECK enum status cache_window_leave(struct cache *cache, int64_t deadline,
 MUST_CHECK enum status cache_window_count(struct cache *cache, int64_t deadline, struct str key, int64_t now, int64_t window_us,
                                           int64_t *ret_count);
 
+/* ---- boards: sorted sets of numbers ---- */
+
+/* Above it a double has no longer every integer, and Redis would write an exponent: higher scores are this one. */
+#define CACHE_SCORE_MAX (INT64_C(1) << 53)
+
+/* A member with its score, 1..CACHE_SCORE_MAX; 0: not a member. */
+struct cache_ranked {
+	int64_t member;
+	int64_t score;
+};
+
+/*
+ * cache_ranked_page - members by falling score, the first at index 0.
+ *
+ * ready         the key that says whether the sets are to be believed: they are while it holds a number
+ * from, count   count 1..1000
+ * OK (fewer than count: the end), NOT_FOUND (they are not), UNAVAILABLE, TOO_LARGE (arena).
+ */
+MUST_CHECK enum status cache_ranked_page(struct cache *cache, struct arena *arena, int64_t deadline, struct str ready, struct str key,
+                                         int64_t from, int64_t count, struct cache_ranked **ret_page, size_t *ret_count);
+
+/* cache_ranked_find - a member's score and its index by falling score. OK, NOT_FOUND (no such member), UNAVAILABLE. */
+MUST_CHECK enum status cache_ranked_find(struct cache *cache, int64_t deadline, struct str key, int64_t member, int64_t *ret_score,
+                                         int64_t *ret_index);
+
+/* cache_ranked_above - how many members have a higher score. OK, UNAVAILABLE. */
+MUST_CHECK enum status cache_ranked_above(struct cache *cache, int64_t deadline, struct str key, int64_t score, int64_t *ret_count);
+
+/* What a sorted set shall hold of some members. */
+struct cache_ranked_set {
+	struct str key;
+	int64_t ttl_ms; /* from now on; 0: for ever */
+	const struct cache_ranked *members;
+	size_t count;
+};
+
+/* A key that tells whether the writer still is the one: compared, and changed together with what is written. */
+struct cache_fence {
+	struct str key;
+	struct str expected;
+	struct str next;
+};
+
+/* cache_ranked_write - OK, CONFLICT (the fence says another thing than expected: nothing was written), UNAVAILABLE, TOO_LARGE (arena). */
+MUST_CHECK enum status cache_ranked_write(struct cache *cache, struct arena *arena, int64_t deadline, const struct cache_fence *fence,
+                                          const struct cache_ranked_set *sets, size_t count);
+
+/* cache_ranked_restart - forgets the sets; from then on the fence's key says `next`. OK, UNAVAILABLE, TOO_LARGE (arena). */
+MUST_CHECK enum status cache_ranked_restart(struct cache *cache, struct arena *arena, int64_t deadline, const struct cache_fence *fence,
+                                            const struct cache_ranked_set *sets, size_t count);
+
 #endif

@@ -242,6 +242,7 @@ http {{
     client_body_buffer_size 64k;
     include {own}/upstreams.conf;
     include {house}/limits.conf;
+    fastcgi_cache_path {own}/board keys_zone=trivet_board:1m max_size=16m inactive=10s use_temp_path=off;
     server {{
         listen 127.0.0.1:{plan['port']} default_server;
         server_name _;
