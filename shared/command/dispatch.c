@@ -172,11 +172,21 @@ static void use_own_language(struct command_call *call)
 	}
 }
 
+static bool is_repeat(const struct command_call *call)
+{
+	bool answered = false;
+
+	return call->command->effect == COMMAND_ONCE && once_answered(call->ctx, call->update->key, &answered) == OK && answered;
+}
+
 static enum status run_row(struct command_call *call, struct reply **ret_reply)
 {
 	const struct command *command = call->command;
 	struct reply *refusal = check_rate(call); /* asks no store: it protects them */
 
+	if (refusal != NULL && is_repeat(call)) {
+		refusal = NULL; /* the platform has not heard our answer: it gets the same one */
+	}
 	if (refusal == NULL) {
 		refusal = read_arguments(call);
 		if (refusal != NULL) {

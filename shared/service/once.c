@@ -128,3 +128,32 @@ enum status once(struct ctx *ctx, struct str key, enum status (*fn)(struct tx *t
 	}
 	return status;
 }
+
+struct answered_arg {
+	struct str key;
+	bool answered;
+};
+
+static enum status look_for_reply(struct tx *tx, void *arg)
+{
+	struct answered_arg *looking = arg;
+	struct pg_params params = tx_params(tx);
+	struct pg_rows *rows = NULL;
+
+	pg_add_str(&params, looking->key);
+	enum status status = tx_query(tx, SQL_INBOX_GET, &params, &rows);
+
+	looking->answered = status == OK && pg_row_count(rows) == 1 && !pg_is_null(rows, 0, 0);
+	return status;
+}
+
+enum status once_answered(struct ctx *ctx, struct str key, bool *ret_answered)
+{
+	struct answered_arg looking = {.key = key};
+	enum status status = service_read(ctx, look_for_reply, &looking);
+
+	if (status == OK) {
+		*ret_answered = looking.answered;
+	}
+	return status;
+}

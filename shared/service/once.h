@@ -28,4 +28,7 @@ MUST_CHECK enum status once(struct ctx *ctx, struct str key,
                             enum status (*fn)(struct tx *tx, void *arg, struct once_result *result), void *arg,
                             struct once_result *ret_result);
 
+/* once_answered - whether `key` has a stored reply: what comes now is a repeat. Statuses of service_read(). */
+MUST_CHECK enum status once_answered(struct ctx *ctx, struct str key, bool *ret_answered);
+
 #endif

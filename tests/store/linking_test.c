@@ -13,7 +13,10 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/limit.h"
+#include "command/command.h"
 #include "io/app.h"
+#include "io/config.h"
 #include "service/economy.h"
 #include "service/tx.h"
 #include "store/store.h"
@@ -930,6 +933,33 @@ static void a_farewell_makes_no_account(void **state)
 	assert_int_equal(number("SELECT count(*) FROM public.identity_reach WHERE NOT can_message"), 1);
 }
 
+static void say_lang(struct scene *scene, const char *key, enum message expected)
+{
+	struct update update = {.platform = TELEGRAM, .kind = UPDATE_COMMAND, .bot = STR_INIT("main"), .key = str_from_z(key),
+	                        .place = PLACE_PRIVATE, .command = STR_INIT("lang"), .text = STR_INIT("ru"),
+	                        .actor = {.platform = TELEGRAM, .platform_id = 77}};
+	struct ctx ctx = ctx_of(scene);
+	struct reply *reply = NULL;
+
+	assert_int_equal(command_dispatch(&ctx, &update, &reply), OK);
+	assert_int_equal(reply->lines[0].message, expected);
+}
+
+/* The platform that sends an update again never reads another answer, not even "too often". */
+static void a_repeat_is_answered_however_often_one_has_come(void **state)
+{
+	struct scene *scene = *state;
+	struct config config = {.commands_per_minute = 1};
+
+	scene->app->config = &config;
+	scene->app->limits = limit_table_new(64);
+	assert_non_null(scene->app->limits);
+	say_lang(scene, "telegram:main:1", MSG_LANG_SET);
+	say_lang(scene, "telegram:main:2", MSG_TOO_OFTEN);
+	say_lang(scene, "telegram:main:1", MSG_LANG_SET);
+	limit_table_free(scene->app->limits);
+}
+
 /* ---- many at once --------------------------------------------------------------------------------------------------------------- */
 
 #define STORM_THREADS 8
@@ -1213,6 +1243,7 @@ int main(void)
 		TEST(a_new_name_is_written_after_accounts_are_locked),
 		TEST(a_choice_is_not_written_to_an_account_that_is_gone),
 		TEST(a_farewell_makes_no_account),
+		TEST(a_repeat_is_answered_however_often_one_has_come),
 		TEST(whatever_many_do_at_once_the_sums_stay),
 	};
 
