@@ -44,10 +44,10 @@ def send(stack, method, path, headers=(), body=b""):
         link.close()
 
 
-def raw(stack, data, timeout=5.0, pieces=None):
+def raw(stack, data, timeout=5.0, pieces=None, port=None):
     """Bytes to nginx as they are; all that comes back until it closes or falls silent for `timeout`."""
     parts = urllib.parse.urlsplit(stack.env["BASE_URL"])
-    with socket.create_connection((parts.hostname, parts.port), timeout) as link:
+    with socket.create_connection((parts.hostname, port or parts.port), timeout) as link:
         for piece in pieces or [data]:
             link.sendall(piece)
         link.settimeout(timeout)
