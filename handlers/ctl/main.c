@@ -197,6 +197,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		struct str arg = str_from_z(argv[i]);
 		if (str_eq(arg, STR("--help")) || str_eq(arg, STR("help"))) {
+			arena_free(ctl.ctx.arena);
 			return (int)print_usage(stdout, CTL_DONE);
 		}
 		if (str_eq(arg, STR("--json"))) {

@@ -231,7 +231,7 @@ def test_a_code_typed_in_a_group_is_refused_killed_and_deleted(people, stack, fa
     answer = stack.post_telegram("main", update).json()
     assert answer["chat_id"] == group and "private" in answer["text"] and code not in answer["text"]
     assert "unknown or expired" in people.telegram(new_id(), f"/code {code}")
-    deleted = wait_for(lambda: [c for c in fakes.calls(platform="telegram") if c["method"] == "deleteMessage"], 5, "the deletion")
+    deleted = wait_for(lambda: [c for c in fakes.calls(platform="telegram") if c["method"] == "deleteMessage"], 15, "the deletion")
     assert deleted[0]["body"]["message_id"] == update["message"]["message_id"]
 
 

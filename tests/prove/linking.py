@@ -22,7 +22,7 @@ REASONS = {"unknown or expired": "code unknown", "already used": "code used", "y
            "After an unlink": "recently unlinked", "Too many wrong codes": "too many attempts", "At most 3 accounts": "too many merges",
            "linked already": "nothing left to link", "nothing to unlink": "not linked", "too late": "undo too late", "Only the owner": "undo foreign",
            "Undone already": "undone before", "nothing to undo": "undo empty", "was the first": "oldest stays", "not for you": "foreign question",
-           "not linked any more": "unlinked before", "time to answer": "question expired", "stay separate": "declined", "busy": "busy"}
+           "not linked any more": "unlinked before", "time to answer": "question expired", "stay separate": "declined", "has changed since then": "sides changed", "busy": "busy"}
 
 
 def reason(text):
