@@ -124,7 +124,8 @@ enum status json_read(struct arena *arena, struct str text, const struct json **
 	if (arena_failed(arena)) {
 		return TOO_LARGE;
 	}
-	if (str_empty(text) || !depth_ok(text)) {
+	/* jansson 2.14 passes over a NUL that follows a literal or a number: "[null\0]" would be "[null]". JSON has none anywhere. */
+	if (str_empty(text) || memchr(text.ptr, 0, text.len) != NULL || !depth_ok(text)) {
 		return INVALID;
 	}
 	struct arena *before = bound;

@@ -19,7 +19,7 @@ PEOPLE = 200
 AT_A_TIME = 8
 CLOCK_EVERY = 40  # operations
 REASONS = {"unknown or expired": "code unknown", "already used": "code used", "your own code": "own code", "both accounts already have": "same platform",
-           "After an unlink": "recently unlinked", "Too many wrong codes": "too many attempts", "At most 3 accounts": "too many merges",
+           "left another account recently": "recently unlinked", "After an unlink": "recently unlinked", "Too many wrong codes": "too many attempts", "At most 3 accounts": "too many merges",
            "linked already": "nothing left to link", "nothing to unlink": "not linked", "too late": "undo too late", "Only the owner": "undo foreign",
            "Undone already": "undone before", "nothing to undo": "undo empty", "was the first": "oldest stays", "not for you": "foreign question",
            "not linked any more": "unlinked before", "time to answer": "question expired", "stay separate": "declined", "has changed since then": "sides changed", "busy": "busy"}
