@@ -367,12 +367,13 @@ enum status pg_conn_connect(struct pg_conn *conn)
 		set_error(conn, "out of memory", NULL);
 		return UNAVAILABLE;
 	}
+	/* Already now: a server that ends the session while it begins says so by a notice, and libpq would print it between our lines. */
+	PQsetNoticeReceiver(conn->link, ignore_notice, NULL);
 	enum status status = drive_connect(conn);
 	if (status == TIMED_OUT) {
 		report_silence(conn);
 	}
 	if (status == OK) {
-		PQsetNoticeReceiver(conn->link, ignore_notice, NULL);
 		status = PQsetnonblocking(conn->link, 1) == 0 ? check_durability(conn) : UNAVAILABLE;
 	}
 	if (status != OK) {
