@@ -406,7 +406,6 @@ def traffic_full_of_secrets(stack, people, fakes, new_id):
     stack.command_telegram(new_id(), f"/code {other}", chat=-1001234567890)
     send(stack, "GET", f"/auth/code?code={other}")
     fakes.rule("discord", {"status": 500}, times=2)
-    fakes.rule("telegram", {"status": 401}, times=1)
     fakes.rule("discord", {"hang": 0.5}, times=1)
     third = people.code_from_discord(new_id())  # its direct message fails and comes again
     wait_for(lambda: [call for call in fakes.calls(platform="discord", method="POST /channels/{}/messages") if third in str(call["body"]) and call["answer_status"] == 200], 20, "the code")
@@ -459,6 +458,26 @@ def test_nothing_that_people_send_makes_a_line_or_a_colour_in_a_log(stack, new_i
             assert re.fullmatch(r"level=(debug|info|warning|error) at=[0-9T:.Z-]+ event=[a-z_]+( [a-z_]+=([^\s\"=]*|\"([^\"\\]|\\.)*\"))*", line), (name, line)
             assert "event=forged" not in re.sub(r'"([^"\\]|\\.)*"', "", line)
             assert all(0x20 <= ord(symbol) < 0x7f for symbol in line), ascii(line)
+
+
+def test_sessions_that_the_database_ends_make_no_foreign_lines(stack, db, new_id):
+    """libpq printed "FATAL: terminating connection ..." between our lines when a session was ended while it began."""
+    over = threading.Event()
+
+    def work():
+        while not over.is_set():
+            stack.post_telegram("main", stack.telegram_update(new_id(), "/lang en"))
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    [thread.start() for thread in threads]
+    end = time.monotonic() + 2
+    with db.cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()")
+    over.set()
+    [thread.join() for thread in threads]
+    wait_for(lambda: stack.post_telegram("main", stack.telegram_update(new_id(), "/lang en")).status_code == 200, what="the database's return")
+    foreign = [line for program in ("trivet-telegram", "trivet-worker") for line in stack.log(program).splitlines() if not line.startswith("level=")]
+    assert foreign == []
 
 
 def test_one_request_is_one_line(stack, new_id):
