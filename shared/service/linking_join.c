@@ -5,6 +5,7 @@
 #include "io/crypto.h"
 #include "service/economy.h"
 #include "service/notify.h"
+#include "store/catalogue.h"
 #include "store/store.h"
 
 #define CONFIRMATION_BYTES 16
@@ -108,15 +109,32 @@ static enum status move_money(struct tx *tx, int64_t merge_id, const struct memb
 	return ledger_post(tx, &posting);
 }
 
-static enum status move_sums(struct tx *tx, const struct member *loser, const struct member *survivor)
+/* What both have done is one person's now, and what only both together have reached is paid: the second platform's badge, a rank. */
+static enum status move_sums(struct tx *tx, int64_t merge_id, const struct member *loser, const struct member *survivor)
 {
 	struct balance sums = survivor->balance;
-	struct balance none = {0};
+	struct balance none = {.rank_paid = loser->balance.rank_paid};
+	int64_t platforms = (int64_t)(survivor->identity_count + loser->identity_count);
+	struct posting posting = {
+		.account_id = survivor->account.id,
+		.balance = &sums,
+		.key = str_printf(tx->ctx->arena, "merge:%lld", (long long)merge_id),
+		.source = STR("link"),
+	};
 	enum status status = OK;
 
 	link_join_sums(&sums, &loser->balance);
-	status = balance_set_sums(tx, survivor->account.id, &sums);
-	return status != OK ? status : balance_set_sums(tx, loser->account.id, &none);
+	sums.xp += loser->balance.xp; /* as move_money() has written them, which has also seen that they fit */
+	sums.coins += loser->balance.coins;
+	sums.links = platforms > sums.links ? platforms : sums.links;
+	if (str_present(survivor->account.display_name) && survivor->account.language != LANGUAGE_UNSET) {
+		sums.profile_complete = 1;
+	}
+	status = marks_move(tx, loser->account.id, survivor->account.id, &sums.achievements);
+	if (status == OK) {
+		status = balance_set_sums(tx, loser->account.id, &none);
+	}
+	return status == OK ? ledger_settle(tx, &posting) : status;
 }
 
 static const struct member *survivor_of(const struct sides *sides)
@@ -170,7 +188,7 @@ static enum status join(struct tx *tx, const struct link_merge *merge, const str
 	if (status == OK) {
 		status = move_money(tx, merge->id, loser_of(sides), survivor_of(sides));
 	}
-	return status == OK ? move_sums(tx, loser_of(sides), survivor_of(sides)) : status;
+	return status == OK ? move_sums(tx, merge->id, loser_of(sides), survivor_of(sides)) : status;
 }
 
 static enum status record(struct tx *tx, const struct sides *sides, struct str by, int64_t merge_id)

@@ -3,6 +3,7 @@
 
 #include "service/economy.h"
 #include "service/notify.h"
+#include "store/catalogue.h"
 #include "store/store.h"
 
 /* The other way round than a merge: what was brought goes back, no more than is left. */
@@ -42,11 +43,14 @@ static enum status return_money(struct tx *tx, const struct link_merge *merge, c
 static enum status return_sums(struct tx *tx, const struct link_merge *merge, const struct member *holder, const struct balance *part)
 {
 	struct balance left = holder->balance;
-	enum status status = OK;
+	struct balance given = *part;
+	enum status status = marks_copy(tx, holder->account.id, merge->loser_id, &given.achievements);
 
 	link_take_sums(&left, part);
-	status = balance_set_sums(tx, holder->account.id, &left);
-	return status != OK ? status : balance_set_sums(tx, merge->loser_id, part);
+	if (status == OK) {
+		status = balance_set_sums(tx, holder->account.id, &left);
+	}
+	return status != OK ? status : balance_set_sums(tx, merge->loser_id, &given);
 }
 
 static enum status carry_out_undo(struct tx *tx, const struct link_merge *merge, const struct member *holder, struct str by)
@@ -216,12 +220,24 @@ static enum status tell_unlinked(struct tx *tx, const struct contact *actor, con
 	return status;
 }
 
+/* The data stay, the marks go along: what was paid once is not paid to the new account again. */
+static enum status take_marks_along(struct tx *tx, const struct member *member, int64_t account_id)
+{
+	struct balance marks = link_marks(&member->balance);
+	enum status status = marks_copy(tx, member->account.id, account_id, &marks.achievements);
+
+	return status == OK ? balance_set_sums(tx, account_id, &marks) : status;
+}
+
 static enum status carry_out_unlink(struct tx *tx, const struct contact *actor, const struct member *member, const struct identity *leaving,
                                     struct str by)
 {
 	int64_t account_id = 0;
 	enum status status = account_create_after(tx, member->account.id, &account_id);
 
+	if (status == OK) {
+		status = take_marks_along(tx, member, account_id);
+	}
 	if (status == OK) {
 		status = code_drop(tx, member->account.id); /* who asked for it may be the one who leaves */
 	}

@@ -276,6 +276,10 @@ def test_not_me_is_not_for_strangers_and_ends_after_a_day(people, stack, fakes, 
     assert people.account("telegram", telegram)["id"] == people.account("discord", discord)["id"]
 
 
+# What a first link earns: the badge, and the mission to link a second platform.
+LINK_XP, LINK_COINS = 100, 100 + 150
+
+
 def linked_with_history(people, new_id, xp=(100, 40), coins=(7, 5)):
     """Two accounts with a history, and the redeemer's question."""
     discord, telegram = new_id(), new_id()
@@ -296,7 +300,7 @@ def test_two_histories_are_joined_only_after_a_yes(people, stack, new_id):
     assert people.balance("telegram", telegram) == (40, 5)
     answer = people.press_telegram(telegram, buttons(question["reply_markup"])["Yes, join them"])
     assert answer["method"] == "editMessageText" and "Done!" in answer["text"]
-    assert people.balance("telegram", telegram) == people.balance("discord", discord) == (140, 12)
+    assert people.balance("telegram", telegram) == people.balance("discord", discord) == (140 + LINK_XP, 12 + LINK_COINS)
 
 
 def test_a_no_changes_nothing_and_the_question_is_answered_once(people, new_id):
@@ -329,7 +333,8 @@ def test_an_undone_merge_gives_both_back_what_they_brought(people, stack, fakes,
         assert "Undone" in people.press_discord(discord, buttons(told[0]["body"])["Not me"])["data"]["content"]
     finally:
         stack.set_clock(0)
-    assert people.balance("telegram", telegram) == (40, 5) and people.balance("discord", discord) == (100, 7)
+    # what the link itself earned stays with the survivor
+    assert people.balance("telegram", telegram) == (40, 5) and people.balance("discord", discord) == (100 + LINK_XP, 7 + LINK_COINS)
     assert stack.trivet("verify").returncode == 0
 
 
@@ -342,7 +347,7 @@ def test_unlink_asks_then_separates_and_the_data_stay_with_the_older(people, sta
     action = buttons(question)["Unlink"]
     assert people.account("telegram", telegram)["id"] == people.account("discord", discord)["id"]
     assert "account of its own" in people.press_discord(discord, action)["data"]["content"]
-    assert people.balance("discord", discord) == (30, 3) and people.balance("telegram", telegram) == (0, 0)
+    assert people.balance("discord", discord) == (30 + LINK_XP, 3 + LINK_COINS) and people.balance("telegram", telegram) == (0, 0)
     assert "nothing to unlink" in people.press_discord(discord, action)["data"]["content"]
 
 
@@ -399,7 +404,8 @@ def test_the_redeemer_of_two_histories_may_undo_and_others_read_what_unlink_does
     answer = people.press_telegram(telegram, buttons(question["reply_markup"])["Yes, join them"])
     assert "7 days" in answer["text"] and "/unlink" not in answer["text"]
     assert "Undone" in people.press_telegram(telegram, buttons(answer["reply_markup"])["Undo the merge"])["text"]
-    assert people.balance("telegram", telegram) == (40, 5) and people.balance("discord", discord) == (100, 7)
+    # what the link itself earned stays with the survivor
+    assert people.balance("telegram", telegram) == (40, 5) and people.balance("discord", discord) == (100 + LINK_XP, 7 + LINK_COINS)
     first, second = new_id(), new_id()
     linked = people.telegram(second, f"/code {people.code_from_discord(first)}")
     assert "/unlink separates" in linked and "stay here: Discord" in linked and "undo" not in linked.lower()

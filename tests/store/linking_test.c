@@ -570,7 +570,9 @@ static void sums_of_periods_and_counters_go_and_return(void **state)
 	(void)d;
 	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
 	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
-	testdb_exec("UPDATE public.account_balance SET season_no = 3, season_xp = 10, week_no = 4, week_xp = 5, messages_sent = 7,"
+	testdb_exec("UPDATE public.economy_setting SET season_start = to_timestamp(1800000000) - interval '95 days'");
+	/* of the season and week that will be running: others are over and count no more */
+	testdb_exec("UPDATE public.account_balance SET season_no = 4, season_xp = 10, week_no = 2980, week_xp = 5, messages_sent = 7,"
 	            " games_played = 3, games_won = 2");
 	scene->now += LINK_MERGES_WINDOW_US; /* also past the limit of merges */
 	chain.inner = join(scene, chain.a, chain.b);
