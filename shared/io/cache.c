@@ -823,7 +823,8 @@ static enum status append_set(redisContext *context, struct arena *arena, const 
 	struct wide add;
 	struct wide rem;
 	char ttl[NUMBER_TEXT];
-	if (!wide_init(&add, arena, 2 + 2 * set->count) || !wide_init(&rem, arena, 2 + set->count)) {
+	char *texts = arena_array(arena, set->count, (size_t)2 * NUMBER_TEXT);
+	if (texts == NULL || !wide_init(&add, arena, 2 + 2 * set->count) || !wide_init(&rem, arena, 2 + set->count)) {
 		return TOO_LARGE;
 	}
 	wide_add(&add, STR("ZADD"));
@@ -833,14 +834,11 @@ static enum status append_set(redisContext *context, struct arena *arena, const 
 	int heads = add.count;
 	for (size_t i = 0; i < set->count; i++) {
 		int64_t score = set->members[i].score < CACHE_SCORE_MAX ? set->members[i].score : CACHE_SCORE_MAX;
-		char *texts = arena_array(arena, 2, NUMBER_TEXT);
-		if (texts == NULL) {
-			return TOO_LARGE;
-		}
 		if (score > 0) {
 			wide_add(&add, number_text(texts, "", score));
 		}
 		wide_add(score > 0 ? &add : &rem, number_text(texts + NUMBER_TEXT, "", set->members[i].member));
+		texts += (size_t)2 * NUMBER_TEXT;
 	}
 	enum status status = OK;
 	if (add.count > heads) {

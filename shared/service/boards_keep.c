@@ -103,33 +103,46 @@ static size_t periods_now(const struct keeping *keeping, struct period ret_perio
 	return count;
 }
 
-/* What each set shall hold of these rows. */
-static enum status make_sets(struct keeping *keeping, struct cache_ranked_set ret_sets[SETS_MAX], size_t *ret_count)
+/* What one set shall hold of these rows. Sets that are made anew hold nobody yet, so that nobody needs to be taken out. */
+static enum status make_set(struct keeping *keeping, const struct period *period, enum board_by by, struct cache_ranked_set *ret_set)
 {
 	struct arena *arena = keeping->ctx->arena;
-	struct period periods[PERIODS];
-	size_t period_count = periods_now(keeping, periods);
+	struct cache_ranked *members = arena_array(arena, keeping->count, sizeof(*members));
+	struct str key = boards_key(arena, period->period, period->number, by);
 	size_t count = 0;
 
-	for (size_t p = 0; p < period_count; p++) {
-		for (int by = BOARD_XP; by < BOARD_BY_COUNT; by++) {
-			struct cache_ranked *members = arena_array(arena, keeping->count, sizeof(*members));
-			struct str key = boards_key(arena, periods[p].period, periods[p].number, (enum board_by)by);
+	if (members == NULL || !str_present(key)) {
+		return TOO_LARGE;
+	}
+	for (size_t i = 0; i < keeping->count; i++) {
+		const struct board_row *row = &keeping->rows[i];
+		int64_t value = row->visible ? boards_value(&row->values, period->period, period->number, by) : 0;
 
-			if (members == NULL || !str_present(key)) {
-				return TOO_LARGE;
-			}
-			for (size_t i = 0; i < keeping->count; i++) {
-				const struct board_row *row = &keeping->rows[i];
-				int64_t value = boards_value(&row->values, periods[p].period, periods[p].number, (enum board_by)by);
-
-				members[i] = (struct cache_ranked){row->account_id, row->visible ? value : 0};
-			}
-			ret_sets[count++] = (struct cache_ranked_set){key, periods[p].ttl_ms, members, keeping->count};
+		if (value > 0 || !keeping->keeper->building) {
+			members[count++] = (struct cache_ranked){row->account_id, value};
 		}
 	}
-	*ret_count = count;
+	*ret_set = (struct cache_ranked_set){key, period->ttl_ms, members, count};
 	return OK;
+}
+
+/* All sets of now. */
+static enum status make_sets(struct keeping *keeping, struct cache_ranked_set ret_sets[SETS_MAX], size_t *ret_count)
+{
+	struct period periods[PERIODS];
+	size_t period_count = periods_now(keeping, periods);
+	enum status status = OK;
+	size_t count = 0;
+
+	for (size_t p = 0; p < period_count && status == OK; p++) {
+		for (int by = BOARD_XP; by < BOARD_BY_COUNT && status == OK; by++) {
+			status = make_set(keeping, &periods[p], (enum board_by)by, &ret_sets[count++]);
+		}
+	}
+	if (status == OK) {
+		*ret_count = count;
+	}
+	return status;
 }
 
 static struct str turn_text(struct keeping *keeping, int64_t turn)

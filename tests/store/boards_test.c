@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <hiredis/hiredis.h>
@@ -122,7 +123,7 @@ static void make_people(int count)
 	testdb_exec(sql);
 }
 
-static enum status read(struct board_wish wish, struct board_page *ret_page)
+static enum status read_board(struct board_wish wish, struct board_page *ret_page)
 {
 	struct ctx ctx = fresh_ctx();
 
@@ -138,7 +139,7 @@ static const char *said(struct board_wish wish)
 	struct board_page page;
 	struct buf text;
 
-	assert_int_equal(read(wish, &page), OK);
+	assert_int_equal(read_board(wish, &page), OK);
 	text = buf_init(arena, 4096);
 	for (size_t i = 0; i < page.count; i++) {
 		buf_printf(&text, "%s%lld:%lld:%lld", i > 0 ? " " : "", (long long)page.items[i].place, (long long)page.items[i].name.account_id,
@@ -190,8 +191,8 @@ static void test_nothing_is_told_before_the_boards_are_made(void **state)
 
 	(void)state;
 	make_people(4);
-	assert_int_equal(read((struct board_wish){0}, &page), UNAVAILABLE);
-	assert_int_equal(read((struct board_wish){.around = true, .platform = PLATFORM_TELEGRAM, .platform_id = 1}, &page), UNAVAILABLE);
+	assert_int_equal(read_board((struct board_wish){0}, &page), UNAVAILABLE);
+	assert_int_equal(read_board((struct board_wish){.around = true, .platform = PLATFORM_TELEGRAM, .platform_id = 1}, &page), UNAVAILABLE);
 	bool rebuilt = false;
 	keep_all(&keeper, now, &rebuilt);
 	assert_true(rebuilt);
@@ -299,7 +300,7 @@ static void test_neighbours(void **state)
 	wish.platform_id = 1;
 	assert_string_equal(said(wish), "14:6:60 15:5:50 16:4:40 17:3:30 18:2:20 19:1:0 me 19:0");
 	wish.platform_id = 999;
-	assert_int_equal(read(wish, &page), NOT_FOUND);
+	assert_int_equal(read_board(wish, &page), NOT_FOUND);
 }
 
 static void test_names(void **state)
@@ -314,7 +315,7 @@ static void test_names(void **state)
 	testdb_exec("INSERT INTO public.identity (account_id, platform, email, first_seen, last_seen, attached_at)"
 	            " VALUES (3, 'website', 'secret@example.org', now(), now(), now())");
 	keep_all(&keeper, now, NULL);
-	assert_int_equal(read((struct board_wish){.limit = 3}, &page), OK);
+	assert_int_equal(read_board((struct board_wish){.limit = 3}, &page), OK);
 	assert_string_equal(str_z(arena, page.items[0].name.display_name), "Own name");
 	assert_string_equal(str_z(arena, page.items[1].name.display_name), "Person 2");
 	json_bind_arena(arena);
@@ -334,7 +335,7 @@ static void assert_places_are_exact(void)
 		char sql[300];
 		struct board_page page;
 
-		assert_int_equal(read((struct board_wish){.limit = 1, .platform = PLATFORM_TELEGRAM, .platform_id = id}, &page), OK);
+		assert_int_equal(read_board((struct board_wish){.limit = 1, .platform = PLATFORM_TELEGRAM, .platform_id = id}, &page), OK);
 		snprintf(sql, sizeof(sql),
 		         "SELECT 1 + count(*) FROM public.account_balance b JOIN public.account a ON a.id = b.account_id AND NOT a.hidden"
 		         " WHERE b.xp > (SELECT xp FROM public.account_balance WHERE account_id = %d)", id);
@@ -479,6 +480,31 @@ static void test_a_mark_that_was_renewed_stays(void **state)
 	assert_int_equal(testdb_i64("SELECT account_id FROM public.board_dirty"), 2);
 }
 
+/* Somebody else's value under one of our keys: nothing is told, nothing is forgotten, and a rebuild puts it right. */
+static void test_a_board_that_is_none_loses_no_mark(void **state)
+{
+	struct board_page page;
+	struct board_kept kept = {0};
+	struct ctx ctx;
+	int64_t asked = 0;
+
+	(void)state;
+	make_people(2);
+	keep_all(&keeper, now, NULL);
+	redis("SET board:all:xp nonsense");
+	assert_int_equal(read_board((struct board_wish){0}, &page), UNAVAILABLE);
+	testdb_exec("UPDATE public.account_balance SET xp = 50 WHERE account_id = 1");
+	(void)usleep(250 * 1000); /* after a failure no call is made for 200 ms */
+	assert_int_equal(turn(&keeper, now, &kept), UNAVAILABLE);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.board_dirty"), 1);
+	(void)usleep(250 * 1000);
+	ctx = fresh_ctx();
+	assert_int_equal(boards_rebuild(&ctx, &asked), OK);
+	keep_all(&keeper, now, NULL);
+	assert_string_equal(said((struct board_wish){0}), "1:1:50 2:2:10");
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.board_dirty"), 0);
+}
+
 static void test_queries(void **state)
 {
 	static const struct {
@@ -546,6 +572,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_keeper_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_keeper_that_was_overtaken_writes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_mark_that_was_renewed_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_board_that_is_none_loses_no_mark, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queries, setup, teardown),
 	};
 
