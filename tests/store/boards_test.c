@@ -443,8 +443,9 @@ static void test_a_keeper_that_was_overtaken_writes_nothing(void **state)
 	fence.expected = str_from_z(before);
 	fence.next = STR("999");
 	assert_int_equal(cache_ranked_write(app->cache, arena, ctx.deadline, &fence, &set, 1), CONFLICT);
+	/* the connection is as good as before: nothing is watched any more */
+	redis("SET board:ready %s", testdb_text("SELECT turn FROM public.board_keeper"));
 	assert_string_equal(said((struct board_wish){0}), "1:1:50 2:2:10");
-	/* and the connection is as good as before: nothing is watched any more */
 	for (int i = 0; i < 4; i++) {
 		testdb_exec("UPDATE public.account_balance SET xp = xp + 1 WHERE account_id = 1");
 		assert_int_equal(turn(&keeper, now, &kept), OK);
