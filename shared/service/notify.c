@@ -82,3 +82,47 @@ enum status notify_person(struct tx *tx, int64_t account_id, struct str topic, c
 	};
 	return notify_add(tx, &notice);
 }
+
+static enum status fill_rows(struct tx *tx, const struct person_notice *notices, size_t count, const struct outbox_found *found,
+                             size_t found_count, struct outbox_new *rows)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < found_count; i++) {
+		while (at < count && notices[at].account_id < found[i].account_id) {
+			at++;
+		}
+		if (at == count || notices[at].account_id != found[i].account_id) {
+			return INTERNAL;
+		}
+		rows[i] = (struct outbox_new){.platform = found[i].reach.platform, .bot = found[i].reach.bot, .account_id = found[i].account_id,
+			.recipient = found[i].reach.recipient, .body = reply_encode(tx->ctx->arena, notices[at].reply)};
+		if (!str_present(rows[i].body)) {
+			return TOO_LARGE;
+		}
+	}
+	return OK;
+}
+
+enum status notify_ranks(struct tx *tx, const struct person_notice *notices, size_t count)
+{
+	struct outbox_listener *wishes = arena_array(tx->ctx->arena, count, sizeof(*wishes));
+	struct outbox_found *found = NULL;
+	size_t found_count = 0;
+	if (wishes == NULL) {
+		return TOO_LARGE;
+	}
+	for (size_t i = 0; i < count; i++) {
+		wishes[i] = (struct outbox_listener){
+			.account_id = notices[i].account_id, .platform = notices[i].prefer_platform, .bot = notices[i].prefer_bot};
+	}
+	enum status status = outbox_reach_many(tx, wishes, count, STR(NOTIFY_BOT_DISCORD), &found, &found_count);
+	if (status != OK || found_count == 0) {
+		return status;
+	}
+	struct outbox_new *rows = arena_array(tx->ctx->arena, found_count, sizeof(*rows));
+	if (rows == NULL) {
+		return TOO_LARGE;
+	}
+	status = fill_rows(tx, notices, count, found, found_count, rows);
+	return status == OK ? outbox_add_many(tx, rows, found_count, STR("rank"), tx->ctx->now + patience(STR("rank"))) : status;
+}

@@ -48,4 +48,20 @@ MUST_CHECK enum status notify_add(struct tx *tx, const struct notice *notice);
 MUST_CHECK enum status notify_person(struct tx *tx, int64_t account_id, struct str topic, const struct reply *reply,
                                      enum platform prefer_platform, struct str prefer_bot, int64_t expires_at);
 
+/* One of many notices. */
+struct person_notice {
+	int64_t account_id;
+	enum platform prefer_platform; /* as for notify_person() */
+	struct str prefer_bot;
+	const struct reply *reply; /* neutral, without secrets */
+};
+
+/*
+ * notify_ranks - tells many people of their rank, by two statements for all: those who want to hear of it and can be reached.
+ *
+ * notices   by ascending account, one for each
+ * OK, TOO_LARGE, statuses of pg_run().
+ */
+MUST_CHECK enum status notify_ranks(struct tx *tx, const struct person_notice *notices, size_t count);
+
 #endif

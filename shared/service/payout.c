@@ -1,8 +1,11 @@
 #include "service/payout.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/reply.h"
 #include "service/catalogue.h"
+#include "service/notify.h"
 
 #define ROOM_FIRST 64
 
@@ -111,7 +114,7 @@ static struct payout_news *news_of(struct payout *payout, int64_t account_id)
 	return NULL;
 }
 
-static enum status take_news(struct arena *arena, struct payout *payout, int64_t account_id)
+static enum status take_news(struct arena *arena, struct payout *payout, int64_t account_id, struct str source)
 {
 	struct payout_news *news = news_of(payout, account_id);
 
@@ -127,6 +130,7 @@ static enum status take_news(struct arena *arena, struct payout *payout, int64_t
 		news = &payout->news[payout->news_count++];
 		*news = (struct payout_news){.account_id = account_id};
 	}
+	news->source = source;
 	news->rank_reached = payout->effects.rank_reached;
 	news->rank_coins += payout->effects.rank_coins;
 	return OK;
@@ -143,7 +147,65 @@ enum status payout_take(struct tx *tx, struct payout *payout, int64_t account_id
 	if (status == OK) {
 		status = take_missions(arena, payout, account_id);
 	}
-	return status == OK ? take_news(arena, payout, account_id) : status;
+	return status == OK ? take_news(arena, payout, account_id, source) : status;
+}
+
+static struct str rank_name(const struct economy *economy, int64_t id)
+{
+	for (size_t i = 0; i < economy->rank_count; i++) {
+		if (economy->ranks[i].id == id) {
+			return economy->ranks[i].name;
+		}
+	}
+	return STR("");
+}
+
+/* A jump over several ranks is one notice. */
+static struct reply *rank_reply(struct arena *arena, const struct economy *economy, const struct payout_news *news)
+{
+	struct reply *reply = reply_new(arena);
+
+	if (reply == NULL) {
+		return NULL;
+	}
+	reply->private = true;
+	REPLY_SAY(reply, MSG_RANK_REACHED, TEXT_STR(rank_name(economy, news->rank_reached)));
+	if (news->rank_coins > 0) {
+		REPLY_SAY(reply, MSG_RANK_REWARD, TEXT_INT(news->rank_coins));
+	}
+	return reply;
+}
+
+static int compare_notices(const void *left, const void *right)
+{
+	int64_t a = ((const struct person_notice *)left)->account_id;
+	int64_t b = ((const struct person_notice *)right)->account_id;
+
+	return (a > b) - (a < b);
+}
+
+static enum status tell(struct tx *tx, const struct payout *payout)
+{
+	struct person_notice *notices = arena_array(tx->ctx->arena, payout->news_count, sizeof(*notices));
+
+	if (notices == NULL) {
+		return TOO_LARGE;
+	}
+	for (size_t i = 0; i < payout->news_count; i++) {
+		struct str bot = payout->news[i].source;
+		struct str platform = str_split(&bot, ':');
+
+		notices[i] = (struct person_notice){.account_id = payout->news[i].account_id, .prefer_bot = bot,
+		                                    .reply = rank_reply(tx->ctx->arena, payout->economy, &payout->news[i])};
+		if (platform_from_name(platform, &notices[i].prefer_platform) != OK) {
+			notices[i].prefer_platform = PLATFORM_UNSET; /* it began elsewhere: a program, the operator, a link */
+		}
+		if (notices[i].reply == NULL) {
+			return TOO_LARGE;
+		}
+	}
+	qsort(notices, payout->news_count, sizeof(*notices), compare_notices);
+	return notify_ranks(tx, notices, payout->news_count);
 }
 
 enum status payout_write(struct tx *tx, const struct payout *payout)
@@ -159,5 +221,5 @@ enum status payout_write(struct tx *tx, const struct payout *payout)
 	if (status == OK && payout->mission_count > 0) {
 		status = missions_complete(tx, payout->missions, payout->mission_count);
 	}
-	return status;
+	return status == OK && payout->news_count > 0 ? tell(tx, payout) : status;
 }

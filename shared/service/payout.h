@@ -11,8 +11,9 @@
 /* To be told to one person: the whole of a batch in one notice. */
 struct payout_news {
 	int64_t account_id;
+	struct str source;    /* where it began: "telegram:<bot>" names the bot that had better tell it */
 	int64_t rank_reached; /* the highest; an id */
-	int64_t rank_coins;
+	int64_t rank_coins;   /* of all that were passed */
 };
 
 struct payout {

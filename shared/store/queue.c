@@ -1,5 +1,7 @@
 #include "store/queue.h"
 
+#include "store/columns.h"
+
 #include <assert.h>
 
 /* Rows that one claim looks at per bot. More of one recipient's backlog take more claims, each short. */
@@ -84,6 +86,61 @@ enum status outbox_reach(struct tx *tx, int64_t account_id, enum platform platfo
 	reach.recipient = pg_i64(rows, 0, 2);
 	*ret_reach = reach;
 	return OK;
+}
+
+static struct str platform_word(int platform)
+{
+	return platform == PLATFORM_UNSET ? STR("") : platform_name((enum platform)platform);
+}
+
+_Static_assert(sizeof(enum platform) == sizeof(int), "column_add_words reads enums as int");
+
+enum status outbox_reach_many(struct tx *tx, const struct outbox_listener *wishes, size_t count, struct str discord_bot,
+                              struct outbox_found **ret_found, size_t *ret_count)
+{
+	struct pg_params params = tx_params(tx);
+	struct pg_rows *rows = NULL;
+
+	column_add_i64s(&params, wishes, COLUMN(outbox_listener, account_id), count);
+	column_add_words(&params, wishes, COLUMN(outbox_listener, platform), count, platform_word);
+	column_add_strs(&params, wishes, COLUMN(outbox_listener, bot), count);
+	pg_add_str(&params, discord_bot);
+	enum status status = tx_query(tx, SQL_OUTBOX_REACH_MANY, &params, &rows);
+
+	if (status != OK) {
+		return status;
+	}
+	size_t found = (size_t)pg_row_count(rows);
+	struct outbox_found *list = arena_array(tx->ctx->arena, found, sizeof(*list));
+
+	if (list == NULL) {
+		return TOO_LARGE;
+	}
+	for (size_t i = 0; i < found; i++) {
+		list[i] = (struct outbox_found){.account_id = pg_i64(rows, (int)i, 0),
+		                                .reach = {.bot = pg_str(rows, (int)i, 2), .recipient = pg_i64(rows, (int)i, 3)}};
+		if (platform_from_name(pg_str(rows, (int)i, 1), &list[i].reach.platform) != OK) {
+			return INTERNAL;
+		}
+	}
+	*ret_found = list;
+	*ret_count = found;
+	return OK;
+}
+
+enum status outbox_add_many(struct tx *tx, const struct outbox_new *rows, size_t count, struct str topic, int64_t give_up_at)
+{
+	struct pg_params params = tx_params(tx);
+
+	column_add_words(&params, rows, COLUMN(outbox_new, platform), count, platform_word);
+	column_add_strs(&params, rows, COLUMN(outbox_new, bot), count);
+	column_add_i64s(&params, rows, COLUMN(outbox_new, account_id), count);
+	column_add_i64s(&params, rows, COLUMN(outbox_new, recipient), count);
+	column_add_bytes(&params, rows, COLUMN(outbox_new, body), count);
+	pg_add_str(&params, topic);
+	pg_add_time(&params, tx->ctx->now);
+	pg_add_time(&params, give_up_at);
+	return tx_query(tx, SQL_OUTBOX_ADD_MANY, &params, NULL);
 }
 
 /* ---- leases ------------------------------------------------------------------------------------------------------------------ */

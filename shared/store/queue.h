@@ -59,6 +59,25 @@ struct outbox_reach {
 MUST_CHECK enum status outbox_reach(struct tx *tx, int64_t account_id, enum platform platform, struct str bot, struct str discord_bot,
                                     struct outbox_reach *ret_reach);
 
+/* One of many to whom something is to be told, and how he is best told. */
+struct outbox_listener {
+	int64_t account_id;
+	enum platform platform; /* PLATFORM_UNSET: none preferred */
+	struct str bot;         /* absent: none preferred */
+};
+
+struct outbox_found {
+	int64_t account_id;
+	struct outbox_reach reach;
+};
+
+/* outbox_reach_many - of those who want to hear of their rank: who can be reached, and where; by ascending account. */
+MUST_CHECK enum status outbox_reach_many(struct tx *tx, const struct outbox_listener *wishes, size_t count, struct str discord_bot,
+                                         struct outbox_found **ret_found, size_t *ret_count);
+
+/* outbox_add_many - plain rows, in one statement: of each only platform, bot, account, recipient and body count. */
+MUST_CHECK enum status outbox_add_many(struct tx *tx, const struct outbox_new *rows, size_t count, struct str topic, int64_t give_up_at);
+
 /* ---- the sender -------------------------------------------------------------------------------------------------------------- */
 
 #define QUEUE_BOTS_MAX 32

@@ -328,6 +328,48 @@ static void test_eight_threads_post_to_one_account_each_key_once(void **state)
 	assert_verified();
 }
 
+/* ---- notices ---- */
+
+static void test_a_jump_over_ranks_is_one_notice_to_who_wants_it(void **state)
+{
+	int64_t a = person("discord", 1, 3);
+	int64_t b = person("discord", 2, 2);
+	int64_t c = person("telegram", 3, 1); /* has never written to a bot: cannot be reached */
+
+	(void)state;
+	testdb_exec("UPDATE public.account SET notify_rank = false WHERE id = 2");
+	assert_int_equal(run((struct call){.account = a, .key = STR("a"), .kind = LEDGER_XP_CHANGE, .xp = 3600}), OK);
+	assert_int_equal(run((struct call){.account = b, .key = STR("b"), .kind = LEDGER_XP_CHANGE, .xp = 3600}), OK);
+	assert_int_equal(run((struct call){.account = c, .key = STR("c"), .kind = LEDGER_XP_CHANGE, .xp = 3600}), OK);
+	assert_int_equal(run((struct call){.account = a, .key = STR("d"), .kind = LEDGER_XP_CHANGE, .xp = 1}), OK);
+	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', platform, bot, account_id, recipient, topic, status), ', ')"
+	                                " FROM public.outbox"), "discord discord 1 1 rank pending");
+	assert_true(testdb_i64("SELECT position('E II'::bytea IN body) FROM public.outbox") > 0);
+	assert_true(testdb_i64("SELECT position('RANK_REWARD'::bytea IN body) FROM public.outbox") > 0);
+}
+
+static void test_ranks_of_a_batch_are_told_by_the_bot_where_it_began(void **state)
+{
+	struct ctx ctx = testdb_ctx(app, arena, now, 10);
+	struct applier applier = {0};
+	struct applied applied = {0};
+
+	(void)state;
+	(void)person("telegram", 1, 1);
+	(void)person("telegram", 2, 1);
+	testdb_exec("INSERT INTO public.identity_reach (identity_id, bot, can_message, changed_at)"
+	            " SELECT i.id, b.bot, true, now() FROM public.identity i, (VALUES ('main'), ('quiz')) AS b(bot)");
+	/* Four batches' worth of ranks in one: told once, with the sum. */
+	testdb_exec("INSERT INTO public.event_queue (lane, platform, platform_id, source, type, data, key, at, accepted_at)"
+	            " SELECT 5, 'telegram', 1 + n % 2, 'telegram:quiz', 'xp_change', '{\"xp\": 600, \"reason\": \"\"}', 'n' || n, now(), now()"
+	            " FROM generate_series(1, 8) AS n");
+	assert_int_equal(applying_turn(&ctx, &applier, &applied), OK);
+	assert_int_equal(applied.count, 8);
+	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', bot, recipient, position('E I'::bytea IN body) > 0), ', ' ORDER BY recipient)"
+	                                " FROM public.outbox"), "quiz 1 t, quiz 2 t");
+	assert_verified();
+}
+
 /* ---- marks ---- */
 
 struct join_call {
@@ -501,6 +543,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_example_of_the_rules_end_to_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_postings_pay_what_follows_and_only_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_eight_threads_post_to_one_account_each_key_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_jump_over_ranks_is_one_notice_to_who_wants_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ranks_of_a_batch_are_told_by_the_bot_where_it_began, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_link_pays_its_badge_and_mission_once_for_ever, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ranks_are_paid_once_over_merges_and_undos, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_longer_run_and_every_cap_outlive_a_merge, setup, teardown),

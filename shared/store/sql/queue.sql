@@ -16,6 +16,28 @@ ORDER BY (i.platform::text = $2 AND coalesce(r.bot, $4) = $3) DESC NULLS LAST, (
          r.can_message DESC NULLS LAST, i.last_seen DESC, r.changed_at DESC
 LIMIT 1;
 
+-- The same for many who want to hear of their rank, each with his preferred platform and bot.
+-- name: outbox_reach_many
+SELECT w.account_id, r.platform, r.bot, r.recipient
+FROM unnest($1::bigint[], $2::text[], $3::text[]) AS w(account_id, platform, bot)
+JOIN public.account a ON a.id = w.account_id AND a.notify_rank
+CROSS JOIN LATERAL (
+    SELECT i.platform::text AS platform, coalesce(r.bot, $4::text) AS bot, i.platform_id AS recipient
+    FROM public.identity i
+    LEFT JOIN public.identity_reach r ON r.identity_id = i.id
+    WHERE i.account_id = w.account_id
+      AND ((i.platform = 'telegram' AND r.can_message) OR (i.platform = 'discord' AND r.can_message IS NOT false))
+    ORDER BY (i.platform::text = w.platform AND coalesce(r.bot, $4::text) = w.bot) DESC NULLS LAST,
+             (i.platform::text = w.platform) DESC NULLS LAST, r.can_message DESC NULLS LAST, i.last_seen DESC, r.changed_at DESC
+    LIMIT 1) AS r
+ORDER BY w.account_id;
+
+-- Plain notices: nothing urgent, nothing sealed.
+-- name: outbox_add_many
+INSERT INTO public.outbox (platform, bot, account_id, recipient, topic, body, created_at, due_at, give_up_at)
+SELECT w.platform::public.platform, w.bot, w.account_id, w.recipient, $6::text, w.body, $7::timestamptz, $7::timestamptz, $8::timestamptz
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[]) AS w(platform, bot, account_id, recipient, body);
+
 -- Takes or renews the leases of $2 that are free, ours or over. Times are real time.
 -- name: lease_take
 INSERT INTO public.sender_lease AS l (platform, bot, owner, expires_at)
