@@ -265,6 +265,7 @@ enum status post_events(struct route_call *call)
 	if (!str_present(source)) {
 		return TOO_LARGE;
 	}
-	status = events_accept(call->ctx, source, items, count, &answer);
+	status = key->counters_only ? events_accept_counting(call->ctx, source, items, count, &answer)
+	                            : events_accept(call->ctx, source, items, count, &answer);
 	return status == OK ? answer_events(call, &answer) : status;
 }

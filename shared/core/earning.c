@@ -13,17 +13,6 @@ static int64_t number_of(const struct event *event, size_t field)
 	return event->values[field].present ? event->values[field].number : 0;
 }
 
-/* FNV-1a, never 0: tells one session's name from another. */
-static int64_t name_hash(struct str name)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < name.len; i++) {
-		hash = (hash ^ (unsigned char)name.ptr[i]) * UINT64_C(0x100000001b3);
-	}
-	return (int64_t)(hash >> 1 | 1);
-}
-
 /* The caps of a day go by the events' own time; what arrives late counts for the later day that has begun, so no cap is escaped. */
 static void begin_day_of_caps(struct balance *balance, int64_t at)
 {
@@ -86,7 +75,7 @@ static int64_t *session_xp(struct balance *balance, const struct event *event, i
 	if (!event->values[EVENT_VOICE_SESSION].present) {
 		return fresh;
 	}
-	session = name_hash(event->values[EVENT_VOICE_SESSION].text);
+	session = event_text_number(event->values[EVENT_VOICE_SESSION].text);
 	if (session != balance->voice_session) {
 		balance->voice_session = session;
 		balance->voice_session_xp = 0;

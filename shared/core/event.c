@@ -194,3 +194,13 @@ bool event_pays(const struct event *event)
 	}
 	return pays == NULL || !pays->present || pays->number != 0;
 }
+
+int64_t event_text_number(struct str text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < text.len; i++) {
+		hash = (hash ^ (unsigned char)text.ptr[i]) * UINT64_C(0x100000001b3);
+	}
+	return (int64_t)(hash >> 1 | 1);
+}

@@ -130,6 +130,9 @@ struct str event_data_text(struct arena *arena, const struct event *event);
  */
 int64_t event_lane(enum platform platform, int64_t platform_id);
 
+/* event_text_number - a number that tells a text from others (FNV-1a, 63 bits), never 0: for what must only be compared. */
+int64_t event_text_number(struct str text);
+
 /*
  * event_pays - whether it may give anything: not one of a program that is only trusted to count ("give_xp": false).
  */

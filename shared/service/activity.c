@@ -9,6 +9,8 @@
 #include "io/app.h"
 #include "service/tx.h"
 
+#define MULTIPLIER_NONE 100 /* percent */
+
 /* No program can send it in a key of its own: those are ASCII (core/event.h, event_key_ok). */
 #define KEY_MARK "\xc2\xa7"
 
@@ -16,6 +18,7 @@ struct chat {
 	enum platform platform;
 	int64_t chat_id;
 	bool registered;
+	int64_t multiplier; /* percent */
 };
 
 struct activity_chats {
@@ -67,6 +70,7 @@ static void keep_chats(struct activity_chats *chats, const struct pg_rows *rows)
 		if (platform_from_name(pg_str(rows, row, 0), &chat->platform) == OK) {
 			chat->chat_id = pg_i64(rows, row, 1);
 			chat->registered = pg_bool(rows, row, 2);
+			chat->multiplier = pg_i64(rows, row, 3);
 			chats->count++;
 		}
 	}
@@ -116,7 +120,8 @@ enum standing {
 	STANDING_COUNT
 };
 
-static enum standing look_up(struct activity_chats *chats, const struct update *update)
+/* ret_multiplier: of a chat that is known */
+static enum standing look_up(struct activity_chats *chats, const struct update *update, int64_t *ret_multiplier)
 {
 	struct chat wanted = {.platform = update->platform, .chat_id = update->chat_id};
 	enum standing standing = STANDING_UNREAD;
@@ -126,18 +131,22 @@ static enum standing look_up(struct activity_chats *chats, const struct update *
 		const struct chat *chat = bsearch(&wanted, chats->rows, chats->count, sizeof(chats->rows[0]), compare_chats);
 
 		standing = chat != NULL ? (chat->registered ? STANDING_COUNTS : STANDING_SILENT) : STANDING_UNKNOWN;
+		*ret_multiplier = chat != NULL ? chat->multiplier : MULTIPLIER_NONE;
 	}
 	(void)pthread_mutex_unlock(&chats->mutex);
 	return standing;
 }
 
-static struct str event_data(struct arena *arena, const struct update *update)
+/* Beside what any program may say: which text it was, for repeats; what the chat makes of it; that others' words give nothing. */
+static struct str event_data(struct arena *arena, const struct update *update, int64_t multiplier)
 {
 	struct str text = str_trim(update->text);
 	size_t length = utf_points(text);
+	struct str weight = multiplier != MULTIPLIER_NONE ? str_printf(arena, ",\"multiplier\":%lld", (long long)multiplier) : STR("");
 
-	return str_printf(arena, "{\"length\":%zu,\"chat\":\"%lld\"}", length < (size_t)EVENT_LENGTH_MAX ? length : (size_t)EVENT_LENGTH_MAX,
-	                  (long long)update->chat_id);
+	return str_printf(arena, "{\"length\":%zu,\"chat\":\"%lld\",\"h\":%lld" STR_FMT "%s}",
+	                  length < (size_t)EVENT_LENGTH_MAX ? length : (size_t)EVENT_LENGTH_MAX, (long long)update->chat_id,
+	                  (long long)event_text_number(text), STR_ARG(weight), update->not_own_words ? ",\"give_xp\":false" : "");
 }
 
 static struct str number(struct arena *arena, int64_t value)
@@ -145,7 +154,7 @@ static struct str number(struct arena *arena, int64_t value)
 	return str_printf(arena, "%lld", (long long)value);
 }
 
-static enum status append(struct ctx *ctx, const struct update *update)
+static enum status append(struct ctx *ctx, const struct update *update, int64_t multiplier)
 {
 	struct arena *arena = ctx->arena;
 	int64_t at = update->sent_at != 0 ? update->sent_at : ctx->now;
@@ -156,7 +165,7 @@ static enum status append(struct ctx *ctx, const struct update *update)
 		platform,
 		number(arena, update->actor.platform_id),
 		str_printf(arena, STR_FMT ":" STR_FMT, STR_ARG(platform), STR_ARG(update->bot)),
-		event_data(arena, update),
+		event_data(arena, update, multiplier),
 		number(arena, at),
 		number(arena, ctx->now),
 	}};
@@ -218,11 +227,12 @@ enum status activity_message(struct ctx *ctx, const struct update *update, struc
 {
 	struct activity_chats *chats = ctx->app->chats;
 	struct reply *reply = NULL;
+	int64_t multiplier = MULTIPLIER_NONE;
 	enum status status = refresh(ctx, chats);
 
-	switch (look_up(chats, update)) {
+	switch (look_up(chats, update, &multiplier)) {
 	case STANDING_COUNTS: /* also when the list could not be read again just now: it stands for a while */
-		status = append(ctx, update);
+		status = append(ctx, update, multiplier);
 		break;
 	case STANDING_SILENT:
 		status = OK;

@@ -21,6 +21,7 @@ struct key_group {
 /* A request. What a run of the transaction finds out is written anew by the next run. */
 struct accepting {
 	struct str source;
+	bool counts_only; /* its frequent events are queued with "give_xp": false */
 	struct incoming *events;
 	struct events_result *results;
 	size_t count;
@@ -163,6 +164,16 @@ static enum status claim_keys(struct tx *tx, const struct accepting *accepting, 
 	return taken == count ? OK : RETRY;
 }
 
+/* What the queue holds of an event. The key stands for what was sent, without our own addition. */
+static struct str queued_data(struct arena *arena, const struct accepting *accepting, const struct incoming *event)
+{
+	if (!accepting->counts_only || !event_shape(event->event.type)->recent) {
+		return event->data;
+	}
+	/* Every shape has a required member, so something stands before the brace. */
+	return str_printf(arena, STR_FMT ",\"give_xp\":false}", STR_ARG(str_cut(event->data, 0, event->data.len - 1)));
+}
+
 /* The accepted ones in the order sent. */
 static struct event_queued *accepted_ones(struct arena *arena, const struct accepting *accepting)
 {
@@ -174,7 +185,8 @@ static struct event_queued *accepted_ones(struct arena *arena, const struct acce
 
 		if (accepting->results[i].verdict == EVENTS_ACCEPTED) {
 			queued[count++] = (struct event_queued){
-				.person = event->person, .type = event->event.type, .data = event->data, .key = event->key, .at = event->event.at};
+				.person = event->person, .type = event->event.type, .data = queued_data(arena, accepting, event), .key = event->key,
+				.at = event->event.at};
 		}
 	}
 	return queued;
@@ -253,9 +265,10 @@ static void sum_up(const struct accepting *accepting, struct events_answer *ret_
 	*ret_answer = answer;
 }
 
-enum status events_accept(struct ctx *ctx, struct str source, const struct str *items, size_t count, struct events_answer *ret_answer)
+static enum status accept_all(struct ctx *ctx, struct str source, bool counts_only, const struct str *items, size_t count,
+                              struct events_answer *ret_answer)
 {
-	struct accepting accepting = {.source = source, .count = count};
+	struct accepting accepting = {.source = source, .counts_only = counts_only, .count = count};
 	enum status status = OK;
 
 	if (count == 0 || count > EVENTS_MAX) {
@@ -282,4 +295,15 @@ enum status events_accept(struct ctx *ctx, struct str source, const struct str *
 	sum_up(&accepting, ret_answer);
 	metric_add(METRIC_EVENT_ACCEPTED, (int64_t)ret_answer->accepted);
 	return OK;
+}
+
+enum status events_accept(struct ctx *ctx, struct str source, const struct str *items, size_t count, struct events_answer *ret_answer)
+{
+	return accept_all(ctx, source, false, items, count, ret_answer);
+}
+
+enum status events_accept_counting(struct ctx *ctx, struct str source, const struct str *items, size_t count,
+                                   struct events_answer *ret_answer)
+{
+	return accept_all(ctx, source, true, items, count, ret_answer);
 }

@@ -50,6 +50,10 @@ struct events_answer {
 MUST_CHECK enum status events_accept(struct ctx *ctx, struct str source, const struct str *items, size_t count,
                                      struct events_answer *ret_answer);
 
+/* events_accept_counting - the same of a program that is only trusted to count: messages, voice and games move counters and pay nothing. */
+MUST_CHECK enum status events_accept_counting(struct ctx *ctx, struct str source, const struct str *items, size_t count,
+                                              struct events_answer *ret_answer);
+
 /*
  * events_read_data - the members of an event's data by its type's shape; strings are borrowed from the tree.
  *

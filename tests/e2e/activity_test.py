@@ -81,6 +81,57 @@ def test_a_message_older_than_a_week_is_acknowledged_and_not_counted(stack, new_
     assert counted(stack, user) == 0
 
 
+def say(stack, user, text, ago, chat=CHAT, **more):
+    update = stack.telegram_update(user, text, chat=chat)
+    update["message"].update(date=update["message"]["date"] - ago, **more)
+    assert stack.post_telegram("main", update).status_code == 200
+
+
+def earned(stack, user, messages):
+    """XP once so many messages are counted."""
+    wait_for(lambda: counted(stack, user) == messages, 5, "the count")
+    return stack.api("GET", f"/v1/users/telegram/{user}").json()["xp"]
+
+
+def test_messages_give_xp_by_length_once_in_thirty_seconds_and_not_for_repeats(stack, new_id):
+    user = new_id()
+    words = iter(f"{n} " + "word " * n for n in (40, 30, 20, 10, 5, 3, 2))
+    say(stack, user, next(words), 600)                    # 203 characters: 4
+    say(stack, user, next(words), 580)                    # within 30 s
+    say(stack, user, next(words), 560)                    # 103: 3
+    say(stack, user, next(words), 700)                    # older than the last that counted
+    say(stack, user, "  the same words again  ", 500)     # 20: 1
+    say(stack, user, "the same words again", 400)         # a repeat
+    say(stack, user, "word " * 30, 300, forward_date=1, forward_sender_name="Somebody")  # another's words
+    say(stack, user, "short", 200)
+    say(stack, user, "word " * 101, 100)                  # 504: 5
+    assert earned(stack, user, 9) == 4 + 3 + 1 + 5
+
+
+def test_a_chat_multiplies_what_its_messages_give(stack, new_id, db):
+    user, chat = new_id(), -new_id()
+    stack.trivet("chat", "add", f"telegram:{chat}")
+    stack.trivet("chat", "multiply", f"telegram:{chat}", "250")
+    wait_for(lambda: say(stack, user, "word " * 101, 3600, chat=chat) or time.sleep(0.3) or counted(stack, user) > 0, 15, "the chat")
+    wait_for(lambda: settled(db), 5, "the queue")
+    before, xp = counted(stack, user), stack.api("GET", f"/v1/users/telegram/{user}").json()["xp"]
+    say(stack, user, "other " * 101, 60, chat=chat)
+    assert earned(stack, user, before + 1) == xp + 12
+
+
+def test_a_new_rank_is_told_once_in_private(stack, fakes, new_id):
+    user = new_id()
+    stack.command_telegram(user, "/start")
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    answer = stack.api("POST", "/v1/events", {"events": [{"platform": "telegram", "platform_id": str(user), "type": "xp_change", "at": at,
+                       "data": {"xp": 3600, "reason": "test"}, "idempotency_key": f"rank:{user}"}]})
+    assert answer.json()["accepted"] == 1
+    told = lambda: [c["body"] for c in fakes.calls(platform="telegram") if c["method"] == "sendMessage" and "New rank" in str(c["body"])]
+    wait_for(told, 5, "the notice")
+    time.sleep(0.5)
+    assert len(told()) == 1 and told()[0]["chat_id"] == user and "E II" in told()[0]["text"] and "500 coins" in told()[0]["text"]
+
+
 async def send_many(stack, messages, disturb=None):
     """Each until it is acknowledged, as Telegram does; how many updates were."""
     async with Crowd(stack.env, connections=64) as crowd:

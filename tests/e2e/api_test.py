@@ -53,8 +53,8 @@ def key_of(stack, db):
     def make(*scopes, **columns):
         text, name = uuid.uuid4().hex * 2, f"test-{uuid.uuid4().hex[:8]}"
         with db.cursor() as cursor:
-            cursor.execute("INSERT INTO public.api_key (name, hash, scopes, in_flight, created_at) VALUES (%s, %s, %s, %s, now())",
-                           (name, hashlib.sha256(text.encode()).digest(), list(scopes), columns.get("in_flight", 64)))
+            cursor.execute("INSERT INTO public.api_key (name, hash, scopes, in_flight, trust, created_at) VALUES (%s, %s, %s, %s, %s, now())",
+                           (name, hashlib.sha256(text.encode()).digest(), list(scopes), columns.get("in_flight", 64), columns.get("trust", "full")))
         return text, name
     return make
 
@@ -201,6 +201,20 @@ def test_events_take_effect(stack, db, new_id):
                                      (keys[4] + ":mission:once_win_1", "mission_completed", "api:development", 0, 75, "once_win_1")]
         cursor.execute("SELECT sum(xp), sum(coins) FROM public.ledger WHERE user_id = %s", (got["id"],))
         assert cursor.fetchone() == (got["xp"], got["coins"])
+
+
+def test_a_key_that_is_trusted_to_count_moves_counters_and_gives_nothing(stack, key_of, new_id):
+    key, _ = key_of("events", trust="counters")
+    person = new_id()
+    events = [event(person, "message_sent", {"length": 500}), event(person, "voice_time", {"seconds": 6000}), event(person, "game_played")]
+    answer = stack.request("POST", "/v1/events", data=json.dumps({"events": events}),
+                           headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
+    assert answer.status_code == 200 and answer.json()["accepted"] == 3
+    got = applied(stack, person, lambda got: got["counters"]["games_played"] == 1)
+    assert got["counters"].items() >= {"messages_sent": 1, "voice_seconds": 6000, "games_won": 1}.items()
+    assert (got["xp"], got["coins"]) == (0, 0)
+    # what only our own programs add is refused from all others
+    assert post(stack, event(person, "message_sent", {"length": 500, "give_xp": True}))["rejected"] == 1
 
 
 def test_events_are_applied_within_a_second(stack, new_id):

@@ -253,6 +253,36 @@ static void test_the_example_of_the_rules_end_to_end(void **state)
 	assert_verified();
 }
 
+static struct str event_text(const char *type, const char *data, const char *key)
+{
+	return str_printf(arena, "{\"platform\":\"telegram\",\"platform_id\":\"1\",\"type\":\"%s\",\"data\":%s,\"idempotency_key\":\"%s\","
+	                         "\"at\":\"" AT "\"}", type, data, key);
+}
+
+static void test_a_program_that_may_only_count_gives_nothing(void **state)
+{
+	struct str items[] = {event_text("message_sent", "{\"length\":500}", "m"), event_text("voice_time", "{\"seconds\":6000}", "v"),
+	                      event_text("game_played", "{\"game\":\"go\",\"won\":true}", "g")};
+	struct str claimed = event_text("message_sent", "{\"length\":500,\"give_xp\":true}", "c");
+	struct ctx ctx = testdb_ctx(app, arena, now, 10);
+	struct events_answer answer = {0};
+	struct applier applier = {0};
+	struct applied applied = {0};
+
+	(void)state;
+	assert_int_equal(events_accept_counting(&ctx, STR("api:test"), items, 3, &answer), OK);
+	assert_int_equal(answer.accepted, 3);
+	/* What we add is no part of what the key stands for, and no program may add it. */
+	assert_int_equal(events_accept(&ctx, STR("api:test"), items, 3, &answer), OK);
+	assert_int_equal(answer.duplicates, 3);
+	assert_int_equal(events_accept(&ctx, STR("api:test"), &claimed, 1, &answer), OK);
+	assert_int_equal(answer.rejected, 1);
+	assert_int_equal(applying_turn(&ctx, &applier, &applied), OK);
+	assert_string_equal(testdb_text("SELECT concat_ws(' ', xp, coins, messages_sent, total_voice_time, games_won) FROM public.unified_users"),
+	                    "0 0 1 6000 1");
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.ledger"), 0);
+}
+
 static void test_postings_pay_what_follows_and_only_once(void **state)
 {
 	int64_t account = person("telegram", 1, 1);
@@ -541,6 +571,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_change_by_staff_is_seen_in_ten_seconds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_column_of_a_balance_has_its_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_example_of_the_rules_end_to_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_program_that_may_only_count_gives_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_postings_pay_what_follows_and_only_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_eight_threads_post_to_one_account_each_key_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_jump_over_ranks_is_one_notice_to_who_wants_it, setup, teardown),

@@ -20,7 +20,7 @@ SELECT b.lane, b.platform, b.platform_id, b.source, 'message_sent', b.data, b.ke
 FROM brought b JOIN fresh f ON f.key = b.key;
 
 -- name: activity_chats
-SELECT platform::text, chat_id, state = 'registered' FROM public.chat ORDER BY platform, chat_id;
+SELECT platform::text, chat_id, state = 'registered', multiplier FROM public.chat ORDER BY platform, chat_id;
 
 -- 1 row: nobody has told this chat before.
 -- name: activity_tell_chat
