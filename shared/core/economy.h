@@ -1,8 +1,9 @@
 /*
  * economy - what people earn: events and postings become ledger rows, ranks, badges and missions. Pure.
  *
- * One event, or one posting, is applied to one account at a time. What it leads to is settled with it, to the end: XP may reach a rank, whose
- * coins may earn a badge, whose XP may reach another rank. Every rank, badge and mission is paid once per person (per period), so this ends.
+ * One event, or one posting, is applied to one account at a time. What it leads to is settled with it, to the end: XP may reach a
+ * rank, whose coins may earn a badge, whose XP may reach another rank. Every rank, badge and mission is paid once per person (per
+ * period), so this ends.
  *
  * The numbers (ranks, badges, missions, rates) are the catalogue's, read from the database; what a counter means is core/counter's.
  * Source: docs/LEDGER.md.
@@ -117,7 +118,7 @@ void economy_begin_periods(struct balance *balance, const struct periods *runnin
 
 /* ---- what happened ---- */
 
-/* A row of the ledger. The key of what was asked for is the caller's; what follows from it is told by a suffix: ":rank:5", ":badge:rich". */
+/* A row of the ledger. The key of what was asked for is the caller's; what follows from it has a suffix: ":rank:5", ":badge:rich". */
 struct economy_row {
 	enum ledger_kind kind;
 	struct str key;

@@ -75,7 +75,8 @@ static int64_t person(const char *platform, int number, int age)
 
 static int64_t value_of(const char *column, int64_t account)
 {
-	return testdb_i64(str_z(arena, str_printf(arena, "SELECT %s FROM public.account_balance WHERE account_id = %lld", column, (long long)account)));
+	return testdb_i64(str_z(arena, str_printf(arena, "SELECT %s FROM public.account_balance WHERE account_id = %lld", column,
+		(long long)account)));
 }
 
 /* ---- one posting in a transaction of its own ---- */
@@ -395,7 +396,8 @@ static void test_ranks_of_a_batch_are_told_by_the_bot_where_it_began(void **stat
 	            " FROM generate_series(1, 8) AS n");
 	assert_int_equal(applying_turn(&ctx, &applier, &applied), OK);
 	assert_int_equal(applied.count, 8);
-	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', bot, recipient, position('E I'::bytea IN body) > 0), ', ' ORDER BY recipient)"
+	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', bot, recipient, position('E I'::bytea IN body) > 0), ', '"
+		" ORDER BY recipient)"
 	                                " FROM public.outbox"), "quiz 1 t, quiz 2 t");
 	assert_verified();
 }
@@ -446,7 +448,8 @@ static int64_t total(const char *column)
 
 static int64_t account_of(const char *platform, int number)
 {
-	return testdb_i64(str_z(arena, str_printf(arena, "SELECT account_id FROM public.identity WHERE platform = '%s' AND platform_id = %d", platform, number)));
+	return testdb_i64(str_z(arena, str_printf(arena, "SELECT account_id FROM public.identity WHERE platform = '%s' AND platform_id = %d",
+		platform, number)));
 }
 
 static void test_a_link_pays_its_badge_and_mission_once_for_ever(void **state)

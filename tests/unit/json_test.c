@@ -60,7 +60,8 @@ static void test_refused_texts(void **state)
 		/* integers that 64 bits cannot hold */
 		STR_INIT("[9223372036854775808]"), STR_INIT("[-9223372036854775809]"), STR_INIT("[18446744073709551616]"),
 		/* NUL, plain and escaped, in values and names */
-		STR_INIT("[null\0]"), STR_INIT("[1\0,2]"), STR_INIT("[true\0]"), STR_INIT("[\"a\0b\"]"), STR_INIT("[\"\\u0000\"]"), STR_INIT("{\"\\u0000\":1}"), STR_INIT("{\"a\\u0000b\":1}"),
+		STR_INIT("[null\0]"), STR_INIT("[1\0,2]"), STR_INIT("[true\0]"),
+		STR_INIT("[\"a\0b\"]"), STR_INIT("[\"\\u0000\"]"), STR_INIT("{\"\\u0000\":1}"), STR_INIT("{\"a\\u0000b\":1}"),
 		/* lone surrogates, either half, and a wrong order */
 		STR_INIT("[\"\\ud800\"]"), STR_INIT("[\"\\udc00\"]"), STR_INIT("[\"\\ud83dx\"]"), STR_INIT("[\"\\ude00\\ud83d\"]"),
 		/* bad UTF-8: stray, overlong, surrogate, cut off */
