@@ -187,6 +187,16 @@ static enum language shown_language(const struct member *member)
 	return language_choose(member->account.language, hint);
 }
 
+static struct json *badges_json(struct str codes)
+{
+	struct json *json = json_array();
+
+	while (str_present(codes)) {
+		json = json_append(json, json_str(str_split(&codes, ',')));
+	}
+	return json;
+}
+
 struct json *people_json(struct arena *arena, const struct unified *unified)
 {
 	const struct member *member = &unified->member;
@@ -199,7 +209,7 @@ struct json *people_json(struct arena *arena, const struct unified *unified)
 	json = json_set(json, "identities", identities_json(member));
 	json = json_set_str(json, "display_name", shown_name(member));
 	json = json_set_str(json, "language", language_code(shown_language(member)));
-	json = json_set(json, "badges", json_array());
+	json = json_set(json, "badges", badges_json(unified->badges));
 	json = json_set(json, "counters", counters_json(&member->balance));
 	return json_set_str(json, "created_at", format_rfc3339(arena, member->account.created_at));
 }

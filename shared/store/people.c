@@ -4,7 +4,7 @@
 enum people_column {
 	P_ID, P_CREATED_AT, P_LANGUAGE, P_DISPLAY_NAME, P_XP, P_COINS,
 	P_MESSAGES, P_VOICE, P_PLAYED, P_WON, P_ACHIEVEMENTS, P_STREAK,
-	P_RANK, P_RANK_NAME, P_RANK_XP, P_NEXT_NAME, P_NEXT_XP,
+	P_RANK, P_RANK_NAME, P_RANK_XP, P_NEXT_NAME, P_NEXT_XP, P_BADGES,
 	P_PLATFORM, P_PLATFORM_ID, P_EMAIL, P_USERNAME, P_NAME, P_HINT, P_IDENTITY
 };
 
@@ -28,6 +28,7 @@ static struct unified read_account(const struct pg_rows *rows)
 	                 .xp = pg_i64(rows, 0, P_RANK_XP),
 	                 .next_name = pg_str(rows, 0, P_NEXT_NAME),
 	                 .next_xp = pg_i64(rows, 0, P_NEXT_XP)},
+		.badges = pg_str(rows, 0, P_BADGES),
 	};
 }
 

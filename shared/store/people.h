@@ -18,6 +18,7 @@ struct rank_now {
 struct unified {
 	struct member member; /* of its identities only the members below are read: id, platform, platform_id, email, username, name, hint */
 	struct rank_now rank;
+	struct str badges; /* codes, the first earned first, separated by commas; absent: none */
 };
 
 /* people_read - the person behind a platform's id. OK, NOT_FOUND. */

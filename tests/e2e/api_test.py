@@ -186,7 +186,8 @@ def test_events_take_effect(stack, db, new_id):
     got = applied(stack, person, lambda got: got["counters"]["games_played"] == 2)
     # 600, a message of 20 characters, the badge for a first win; 10, the rank, the badge, the first game and the first win
     assert got["xp"] == 600 + 1 + 100 and got["rank"]["name"] == "F II" and got["coins"] == 10 + 50 + 50 + 50 + 75
-    assert got["counters"].items() >= {"messages_sent": 1, "voice_seconds": 70, "games_played": 2, "games_won": 1}.items()
+    assert got["counters"].items() >= {"messages_sent": 1, "voice_seconds": 70, "games_played": 2, "games_won": 1, "achievements": 1}.items()
+    assert got["badges"] == ["first_win"]
     with db.cursor() as cursor:
         wait_for(lambda: cursor.execute("SELECT count(*) FROM public.cross_platform_events WHERE processed AND user_id = %s", (got["id"],))
                  or cursor.fetchone()[0] == 7, what="the archive")

@@ -4,6 +4,8 @@
 SELECT a.id, a.created_at, a.language, a.display_name, b.xp, b.coins,
        b.messages_sent, b.voice_seconds, b.games_played, b.games_won, b.achievements, b.daily_streak,
        r.id, r.name, r.xp, n.name, n.xp,
+       (SELECT string_agg(g.code, ',' ORDER BY h.earned_at, g.id) FROM public.badge_user_association h
+        JOIN public.badges g ON g.id = h.badge_id WHERE h.user_id = a.id),
        i.platform::text, i.platform_id, i.email, i.username, i.name, i.language_hint, i.id
 FROM public.identity me
 JOIN public.account a ON a.id = me.account_id
