@@ -64,7 +64,7 @@ const void *snapshot_take(struct snapshot_slot *slot, struct arena *arena, int64
 	return arena_defer(arena, let_go, snapshot) == OK ? snapshot->value : NULL;
 }
 
-enum status snapshot_put(struct snapshot_slot *slot, struct arena *owner, const void *value, int64_t now)
+enum status snapshot_put(struct snapshot_slot *slot, struct arena *arena, struct arena *owner, const void *value, int64_t now)
 {
 	struct snapshot *snapshot = malloc(sizeof(*snapshot));
 	struct snapshot *before = NULL;
@@ -73,11 +73,11 @@ enum status snapshot_put(struct snapshot_slot *slot, struct arena *owner, const 
 		arena_free(owner);
 		return TOO_LARGE;
 	}
-	*snapshot = (struct snapshot){.holders = 1, .owner = owner, .value = value, .made_at = now};
+	*snapshot = (struct snapshot){.holders = 2, .owner = owner, .value = value, .made_at = now};
 	(void)pthread_mutex_lock(&slot->mutex);
 	before = slot->newest;
 	slot->newest = snapshot;
 	(void)pthread_mutex_unlock(&slot->mutex);
 	let_go(before);
-	return OK;
+	return arena_defer(arena, let_go, snapshot);
 }

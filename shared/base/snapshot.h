@@ -26,8 +26,9 @@ const void *snapshot_take(struct snapshot_slot *slot, struct arena *arena, int64
 /*
  * snapshot_put - a new value, made at `now`, in memory of `owner`, which is the slot's from then on, whatever the status.
  *
- * OK, TOO_LARGE (no memory: the one before stays).
+ * arena   holds it too until its reset, like snapshot_take(): another thread may put a newer one at any moment
+ * OK, TOO_LARGE (no memory, or the arena failed).
  */
-MUST_CHECK enum status snapshot_put(struct snapshot_slot *slot, struct arena *owner, const void *value, int64_t now);
+MUST_CHECK enum status snapshot_put(struct snapshot_slot *slot, struct arena *arena, struct arena *owner, const void *value, int64_t now);
 
 #endif

@@ -16,12 +16,11 @@ static enum status renew(struct tx *tx, struct snapshot_slot *slot, const struct
 		arena_free(owner);
 		return status;
 	}
-	status = snapshot_put(slot, owner, economy, tx->ctx->now);
-	if (status != OK) {
-		return status;
+	status = snapshot_put(slot, tx->ctx->arena, owner, economy, tx->ctx->now);
+	if (status == OK) {
+		*ret_economy = economy;
 	}
-	*ret_economy = snapshot_take(slot, tx->ctx->arena, tx->ctx->now, CATALOGUE_FRESH_US);
-	return *ret_economy != NULL ? OK : TOO_LARGE;
+	return status;
 }
 
 enum status catalogue_get(struct tx *tx, const struct economy **ret_economy)

@@ -64,7 +64,7 @@ def test_xp_and_coins_show_within_a_second(stack, settled, new_id):
     since = time.monotonic()
     give(stack, person, xp=700_000, coins=5)
     settled()
-    assert time.monotonic() - since < 2
+    assert time.monotonic() - since < (2 if stack.settings["V"] == "release" else 10)
     me = own(stack, person)
     assert me["display_name"] == "Mira" and me["rank"] == "S II" and me["place"] == 1
     page = board(stack, limit=1)
