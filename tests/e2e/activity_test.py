@@ -27,8 +27,10 @@ def test_a_message_counts_once_however_often_and_by_whichever_bot_it_comes(stack
     user = new_id()
     update = stack.telegram_update(user, "hello there, dear friends", chat=CHAT)
     for bot, number in (("main", 0), ("main", 0), ("quiz", 1)):
-        answer = stack.post_telegram(bot, {**update, "update_id": update["update_id"] + number})
-        assert answer.status_code == 200 and not answer.content
+        again = {**update, "update_id": update["update_id"] + number}
+        # As Telegram does: until it is acknowledged. A build of sanitizers may outlast the first request's deadline.
+        answer = wait_for(lambda: (lambda a: a.status_code == 200 and a)(stack.post_telegram(bot, again)), 20, "the acknowledgement")
+        assert not answer.content
     wait_for(lambda: counted(stack, user) == 1, 5, "the count")
     wait_for(lambda: settled(db), 5, "the queue")
     assert counted(stack, user) == 1
