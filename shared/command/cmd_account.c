@@ -49,6 +49,16 @@ enum status cmd_start_leaked(struct command_call *call, struct reply **ret_reply
 
 /* ---- /help ---- */
 
+enum {
+	TYPED_COMMANDS = 0
+#define COMMAND(...) + 1
+#define ACTION(...)
+#include "command/commands.def"
+#undef COMMAND
+#undef ACTION
+};
+_Static_assert(1 + TYPED_COMMANDS <= REPLY_LINES_MAX, "/help prints a title and a line per command");
+
 enum status cmd_help(struct command_call *call, struct reply **ret_reply)
 {
 	struct member member = {0};

@@ -1,29 +1,62 @@
 #include "core/reply.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/parse.h"
 
 /*
- * The encoding, version 1. A field is "<length>:<bytes>"; a reply is the fields in the order of encode_reply(). Numbers are decimal.
+ * The encoding, version 2. A field is "<length>:<bytes>"; a reply is the fields in the order of encode_reply(). Numbers are decimal.
  * Length prefixes rather than JSON: core has no I/O library, and foreign words need no escaping.
  */
-#define REPLY_VERSION 1
+#define REPLY_VERSION 2
+#define REPLY_VERSION_OLDEST 1 /* without arguments of labels */
 
 struct reply *reply_new(struct arena *arena)
 {
-	return arena_alloc(arena, sizeof(struct reply));
+	struct reply *reply = arena_alloc(arena, sizeof(*reply));
+
+	if (reply != NULL) {
+		reply->arena = arena;
+	}
+	return reply;
+}
+
+#define LINES_FIRST 8
+
+/* The next line, empty; NULL: the arena is out. */
+static struct reply_line *next_line(struct reply *reply)
+{
+	assert(reply->line_count < REPLY_LINES_MAX);
+	if (reply->line_count == reply->line_room) {
+		size_t room = reply->line_room == 0 ? LINES_FIRST : 2 * reply->line_room;
+		struct reply_line *lines = arena_array(reply->arena, room, sizeof(*lines));
+
+		if (lines == NULL) {
+			return NULL;
+		}
+		if (reply->line_count > 0) {
+			memcpy(lines, reply->lines, reply->line_count * sizeof(*lines));
+		}
+		reply->lines = lines;
+		reply->line_room = room;
+	}
+	return &reply->lines[reply->line_count++];
 }
 
 void reply_line(struct reply *reply, enum reply_line_kind kind, enum message message, const struct text_arg *args, size_t arg_count)
 {
-	assert(reply->line_count < REPLY_LINES_MAX && arg_count <= TEXT_ARGS_MAX);
-	struct reply_line *line = &reply->lines[reply->line_count++];
+	assert(arg_count <= TEXT_ARGS_MAX);
+	struct text_arg *copy = arena_array(reply->arena, arg_count, sizeof(*copy));
+	struct reply_line *line = copy != NULL ? next_line(reply) : NULL;
 
-	*line = (struct reply_line){.kind = kind, .message = message, .arg_count = arg_count};
-	for (size_t i = 0; i < arg_count; i++) {
-		line->args[i] = args[i];
+	if (line == NULL) {
+		return;
 	}
+	for (size_t i = 0; i < arg_count; i++) {
+		copy[i] = args[i];
+	}
+	*line = (struct reply_line){.kind = kind, .message = message, .args = copy, .arg_count = arg_count};
 }
 
 void reply_say(struct reply *reply, enum message message, const struct text_arg *args, size_t arg_count)
@@ -42,6 +75,12 @@ void reply_button(struct reply *reply, enum message label, struct str action, en
 	assert(action.len <= REPLY_ACTION_MAX);
 	*next_button(reply) = (struct reply_button){
 		.kind = REPLY_BUTTON_ACTION, .style = style, .label = label, .target = action, .secret_index = -1};
+}
+
+void reply_button_about(struct reply *reply, enum message label, struct text_arg arg, struct str action, enum reply_button_style style)
+{
+	reply_button(reply, label, action, style);
+	reply->buttons[reply->button_count - 1].arg = arg;
 }
 
 void reply_link(struct reply *reply, enum message label, struct str url, int secret_index)
@@ -76,16 +115,24 @@ static void put_i64(struct buf *out, int64_t value)
 	put_str(out, (struct str){digits, (size_t)len});
 }
 
+static void put_arg(struct buf *out, const struct text_arg *arg)
+{
+	put_i64(out, arg->kind);
+	put_i64(out, arg->number);
+	put_str(out, arg->string);
+	put_str(out, message_name(arg->message));
+	if (arg->kind == TEXT_ARG_WORDS) {
+		put_str(out, arg->english);
+	}
+}
+
 static void put_line(struct buf *out, const struct reply_line *line)
 {
 	put_i64(out, line->kind);
 	put_str(out, message_name(line->message));
 	put_i64(out, (int64_t)line->arg_count);
 	for (size_t i = 0; i < line->arg_count; i++) {
-		put_i64(out, line->args[i].kind);
-		put_i64(out, line->args[i].number);
-		put_str(out, line->args[i].string);
-		put_str(out, message_name(line->args[i].message));
+		put_arg(out, &line->args[i]);
 	}
 }
 
@@ -94,6 +141,7 @@ static void put_button(struct buf *out, const struct reply_button *button)
 	put_i64(out, button->kind);
 	put_i64(out, button->style);
 	put_str(out, message_name(button->label));
+	put_arg(out, &button->arg);
 	put_str(out, button->target);
 	put_i64(out, button->secret_index);
 }
@@ -127,12 +175,13 @@ struct str reply_encode(struct arena *arena, const struct reply *reply)
 		put_button(&out, &reply->buttons[i]);
 	}
 	put_form(&out, &reply->form);
-	return buf_str(&out);
+	return arena_failed(arena) || arena_failed(reply->arena) ? STR_ABSENT : buf_str(&out);
 }
 
 /* Reads fields one after the other; the first bad one makes all later reads answer nothing. */
 struct reader {
 	struct str rest;
+	int64_t version;
 	bool bad;
 };
 
@@ -180,21 +229,27 @@ static enum message get_message(struct reader *in)
 	return message;
 }
 
+static void get_arg(struct reader *in, struct text_arg *arg)
+{
+	arg->kind = (enum text_arg_kind)get_i64(in, 0, TEXT_ARG_COUNT - 1);
+	arg->number = get_i64(in, INT64_MIN, INT64_MAX);
+	arg->string = get_str(in);
+	arg->message = get_message(in);
+	arg->english = arg->kind == TEXT_ARG_WORDS ? get_str(in) : STR_ABSENT;
+}
+
 static void get_line(struct reader *in, struct reply *reply)
 {
-	struct reply_line line = {0};
+	struct text_arg args[TEXT_ARGS_MAX] = {0};
+	enum reply_line_kind kind = (enum reply_line_kind)get_i64(in, 0, REPLY_LINE_COUNT - 1);
+	enum message message = get_message(in);
+	size_t arg_count = (size_t)get_i64(in, 0, TEXT_ARGS_MAX);
 
-	line.kind = (enum reply_line_kind)get_i64(in, 0, REPLY_LINE_COUNT - 1);
-	line.message = get_message(in);
-	line.arg_count = (size_t)get_i64(in, 0, TEXT_ARGS_MAX);
-	for (size_t i = 0; i < line.arg_count && !in->bad; i++) {
-		line.args[i].kind = (enum text_arg_kind)get_i64(in, 0, TEXT_ARG_COUNT - 1);
-		line.args[i].number = get_i64(in, INT64_MIN, INT64_MAX);
-		line.args[i].string = get_str(in);
-		line.args[i].message = get_message(in);
+	for (size_t i = 0; i < arg_count && !in->bad; i++) {
+		get_arg(in, &args[i]);
 	}
-	if (line.message != MESSAGE_NONE || line.kind == REPLY_GAP) {
-		reply->lines[reply->line_count++] = line;
+	if (message != MESSAGE_NONE || kind == REPLY_GAP) {
+		reply_line(reply, kind, message, args, arg_count);
 	}
 }
 
@@ -205,6 +260,9 @@ static void get_button(struct reader *in, struct reply *reply)
 	button.kind = (enum reply_button_kind)get_i64(in, 0, REPLY_BUTTON_COUNT - 1);
 	button.style = (enum reply_button_style)get_i64(in, 0, REPLY_STYLE_COUNT - 1);
 	button.label = get_message(in);
+	if (in->version > REPLY_VERSION_OLDEST) {
+		get_arg(in, &button.arg);
+	}
 	button.target = get_str(in);
 	button.secret_index = (int)get_i64(in, -1, REPLY_SECRETS_MAX - 1);
 	if (button.label != MESSAGE_NONE) {
@@ -230,7 +288,8 @@ enum status reply_decode(struct arena *arena, struct str encoded, struct reply *
 	if (reply == NULL) {
 		return TOO_LARGE;
 	}
-	if (get_i64(&in, REPLY_VERSION, REPLY_VERSION) != REPLY_VERSION) {
+	in.version = get_i64(&in, REPLY_VERSION_OLDEST, REPLY_VERSION);
+	if (in.bad) {
 		return INVALID;
 	}
 	reply->private = get_i64(&in, 0, 1) != 0;
@@ -250,6 +309,9 @@ enum status reply_decode(struct arena *arena, struct str encoded, struct reply *
 		get_button(&in, reply);
 	}
 	get_form(&in, &reply->form);
+	if (arena_failed(arena)) {
+		return TOO_LARGE;
+	}
 	if (in.bad || in.rest.len != 0) {
 		return INVALID;
 	}

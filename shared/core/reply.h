@@ -14,8 +14,8 @@
 
 #include "core/text.h"
 
-#define REPLY_LINES_MAX 16
-#define REPLY_BUTTONS_MAX 6
+#define REPLY_LINES_MAX 40 /* /help has one per command of the contract, and a title */
+#define REPLY_BUTTONS_MAX 12
 #define REPLY_SECRETS_MAX 2
 #define REPLY_ACTION_MAX 64 /* bytes; Telegram's callback_data, the smaller of the two */
 #define REPLY_ENCODED_MAX 16384
@@ -32,8 +32,8 @@ enum reply_line_kind {
 struct reply_line {
 	enum reply_line_kind kind;
 	enum message message;
-	struct text_arg args[TEXT_ARGS_MAX];
-	size_t arg_count;
+	const struct text_arg *args;
+	size_t arg_count; /* at most TEXT_ARGS_MAX */
 };
 
 enum reply_button_kind {
@@ -55,6 +55,7 @@ struct reply_button {
 	enum reply_button_kind kind;
 	enum reply_button_style style;
 	enum message label;
+	struct text_arg arg;  /* of the label; UNSET: it has none */
 	struct str target;    /* a URL target may hold one "{secret}", replaced by secrets[secret_index] when rendered */
 	int secret_index;     /* -1: none */
 };
@@ -70,13 +71,15 @@ struct reply_form {
 };
 
 struct reply {
+	struct arena *arena; /* that it was made in: lines and arguments grow there */
 	bool private;        /* others may not read it: ephemeral on Discord, private chat on Telegram */
 	bool replace;        /* answers a button by changing the message that held it, without its buttons */
 	bool silent;         /* nothing is shown: acknowledged only (no lines) */
 	bool delete_message; /* outbox only: delete message `target_message` in the recipient chat instead of sending */
 	int64_t target_message;
-	struct reply_line lines[REPLY_LINES_MAX];
-	size_t line_count;
+	struct reply_line *lines;
+	size_t line_count; /* at most REPLY_LINES_MAX */
+	size_t line_room;
 	struct reply_button buttons[REPLY_BUTTONS_MAX];
 	size_t button_count;
 	struct reply_form form;
@@ -90,7 +93,8 @@ struct reply *reply_new(struct arena *arena);
 
 /*
  * reply_say - appends a line of kind REPLY_TEXT; variants for the others. Arguments are copied as values, their strings
- * stay borrowed. More than REPLY_LINES_MAX lines or TEXT_ARGS_MAX arguments is a defect: asserted.
+ * stay borrowed. More than REPLY_LINES_MAX lines or TEXT_ARGS_MAX arguments is a defect: asserted. When the arena is out, the line is
+ * lost and the arena has failed, which whoever encodes or answers asks.
  */
 void reply_say(struct reply *reply, enum message message, const struct text_arg *args, size_t arg_count);
 void reply_line(struct reply *reply, enum reply_line_kind kind, enum message message, const struct text_arg *args, size_t arg_count);
@@ -98,15 +102,19 @@ void reply_line(struct reply *reply, enum reply_line_kind kind, enum message mes
 	reply_say((reply), (message), (const struct text_arg[]){__VA_ARGS__}, \
 	          sizeof((const struct text_arg[]){__VA_ARGS__}) / sizeof(struct text_arg))
 
-/* reply_button - appends an action button; reply_link a URL button. target is borrowed. */
+/*
+ * reply_button - appends an action button; reply_button_about one whose label has an argument {0}; reply_link a URL button. target is
+ * borrowed.
+ */
 void reply_button(struct reply *reply, enum message label, struct str action, enum reply_button_style style);
+void reply_button_about(struct reply *reply, enum message label, struct text_arg arg, struct str action, enum reply_button_style style);
 void reply_link(struct reply *reply, enum message label, struct str url, int secret_index);
 
 /* reply_secret - adds a secret string and returns its index for TEXT_SECRET() or reply_link(). */
 int reply_secret(struct reply *reply, struct str secret);
 
 /*
- * reply_encode - the reply without its secrets, as bytes of the one format (version 1: length-prefixed fields, message
+ * reply_encode - the reply without its secrets, as bytes of the one format (version 2: length-prefixed fields, message
  * names instead of numbers). Absent when the arena failed or it is larger than REPLY_ENCODED_MAX.
  */
 struct str reply_encode(struct arena *arena, const struct reply *reply);
@@ -114,7 +122,7 @@ struct str reply_encode(struct arena *arena, const struct reply *reply);
 /*
  * reply_decode - back to a value whose strings are borrowed from `encoded`.
  *
- * OK, INVALID (not ours, or of a later version). A message name that this version no longer has becomes a line less.
+ * OK, TOO_LARGE (arena), INVALID (not ours, or of a later version; version 1, whose labels had no argument, is read). A message name that this version no longer has becomes a line less.
  */
 MUST_CHECK enum status reply_decode(struct arena *arena, struct str encoded, struct reply **ret_reply);
 

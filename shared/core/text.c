@@ -86,10 +86,9 @@ static void add_duration(struct buf *out, enum language language, int64_t second
 }
 
 /* Civil date from days since 1970-01-01. Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days. */
-static void add_time(struct buf *out, enum language language, int64_t us)
+static void add_date(struct buf *out, enum language language, int64_t us)
 {
 	int64_t seconds = us / SECOND_US;
-	int64_t day_seconds = seconds % 86400;
 	int64_t z = seconds / 86400 + 719468;
 	int64_t era = z / 146097;
 	int64_t day_of_era = z - era * 146097;
@@ -99,14 +98,28 @@ static void add_time(struct buf *out, enum language language, int64_t us)
 	int day = (int)(day_of_year - (153 * shifted_month + 2) / 5 + 1);
 	int month = (int)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
 	int year = (int)(year_of_era + era * 400 + (month <= 2 ? 1 : 0));
-	int hour = (int)(day_seconds / 3600);
-	int minute = (int)(day_seconds / 60 % 60);
 
 	if (language == LANGUAGE_RU) {
-		buf_printf(out, "%02d.%02d.%04d %02d:%02d UTC", day, month, year, hour, minute);
+		buf_printf(out, "%02d.%02d.%04d", day, month, year);
 	} else {
-		buf_printf(out, "%04d-%02d-%02d %02d:%02d UTC", year, month, day, hour, minute);
+		buf_printf(out, "%04d-%02d-%02d", year, month, day);
 	}
+}
+
+static void add_time(struct buf *out, enum language language, int64_t us)
+{
+	int64_t minutes = us / SECOND_US % 86400 / 60;
+
+	add_date(out, language, us);
+	buf_printf(out, " %02d:%02d UTC", (int)(minutes / 60), (int)(minutes % 60));
+}
+
+/* A true minus sign: a hyphen at the start of a line is a list to some. */
+static void add_signed(struct buf *out, int64_t number)
+{
+	uint64_t size = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+	buf_printf(out, "%s%llu", number < 0 ? "\xE2\x88\x92" : "+", (unsigned long long)size);
 }
 
 static void add_escaped(const struct formatting *f, struct str s)
@@ -153,6 +166,15 @@ static void add_arg(const struct formatting *f, const struct text_arg *arg)
 		break;
 	case TEXT_ARG_SECRET:
 		add_secret(f, arg->number);
+		break;
+	case TEXT_ARG_SIGNED:
+		add_signed(f->out, arg->number);
+		break;
+	case TEXT_ARG_DATE:
+		add_date(f->out, f->language, arg->number);
+		break;
+	case TEXT_ARG_WORDS:
+		add_escaped(f, f->language == LANGUAGE_RU ? arg->string : arg->english);
 		break;
 	case TEXT_ARG_UNSET:
 	case TEXT_ARG_COUNT:
@@ -239,6 +261,25 @@ void text_format(struct buf *out, enum language language, enum message message, 
 	}
 }
 /* NOLINTEND(misc-no-recursion) */
+
+#define BAR_CELLS 10
+
+struct str text_bar(struct arena *arena, int64_t done, int64_t whole)
+{
+	struct buf out = buf_init(arena, BAR_CELLS * 3);
+	int64_t full = done <= 0 ? 0 : BAR_CELLS;
+
+	if (done > 0 && done < whole) {
+		int64_t scale = whole > INT64_MAX / BAR_CELLS ? BAR_CELLS : 1;
+
+		full = done / scale * BAR_CELLS / (whole / scale);
+		full = full < 1 ? 1 : full;
+	}
+	for (int64_t i = 0; i < BAR_CELLS; i++) {
+		buf_add(&out, i < full ? STR("▰") : STR("▱"));
+	}
+	return buf_str(&out);
+}
 
 struct str message_name(enum message message)
 {

@@ -34,13 +34,17 @@ enum text_arg_kind {
 	TEXT_ARG_DURATION, /* whole seconds, as "2 мин 5 с" / "2 min 5 s" (largest two units) */
 	TEXT_ARG_TIME,     /* microseconds UTC, as "20.11.2026 13:24 UTC" / "2026-11-20 13:24 UTC" */
 	TEXT_ARG_SECRET,   /* the n-th sealed string of the reply (reply.h); absent renders as "······" */
+	TEXT_ARG_SIGNED,   /* decimal, its sign always shown: "+5", "−5" */
+	TEXT_ARG_DATE,     /* microseconds UTC, as "20.11.2026" / "2026-11-20" */
+	TEXT_ARG_WORDS,    /* words of the database, kept in both languages (a badge's name): escaped */
 	TEXT_ARG_COUNT
 };
 
 struct text_arg {
 	enum text_arg_kind kind;
-	int64_t number;       /* INT, DURATION, TIME, SECRET (index) */
-	struct str string;    /* STR */
+	int64_t number;       /* INT, DURATION, TIME, SECRET (index), SIGNED, DATE */
+	struct str string;    /* STR; WORDS: the Russian ones */
+	struct str english;   /* WORDS */
 	enum message message; /* MESSAGE */
 };
 
@@ -49,6 +53,9 @@ struct text_arg {
 #define TEXT_MESSAGE(m) ((struct text_arg){.kind = TEXT_ARG_MESSAGE, .message = (m)})
 #define TEXT_DURATION(seconds) ((struct text_arg){.kind = TEXT_ARG_DURATION, .number = (seconds)})
 #define TEXT_TIME(us) ((struct text_arg){.kind = TEXT_ARG_TIME, .number = (us)})
+#define TEXT_SIGNED(n) ((struct text_arg){.kind = TEXT_ARG_SIGNED, .number = (n)})
+#define TEXT_DATE(us) ((struct text_arg){.kind = TEXT_ARG_DATE, .number = (us)})
+#define TEXT_WORDS(ru, en) ((struct text_arg){.kind = TEXT_ARG_WORDS, .string = (ru), .english = (en)})
 #define TEXT_SECRET(index) ((struct text_arg){.kind = TEXT_ARG_SECRET, .number = (index)})
 
 #define TEXT_ARGS_MAX 8
@@ -76,6 +83,14 @@ void text_format(struct buf *out, enum language language, enum message message, 
 
 /* text_plural_form - 0-based index of the form: Russian 0 (1, 21), 1 (2-4, 22), 2 (0, 5-20); English 0 (1), 1. */
 size_t text_plural_form(enum language language, int64_t number);
+
+/*
+ * text_bar - how far something is, for a line of text: "▰▰▰▱▱▱▱▱▱▱". Full only when it is done, and not empty once begun.
+ *
+ * done, whole   done <= 0: empty; done >= whole: full
+ * Absent when the arena failed.
+ */
+struct str text_bar(struct arena *arena, int64_t done, int64_t whole);
 
 /* message_name - "LINK_DONE"; what stored replies hold, so that numbers may change between versions. */
 struct str message_name(enum message message);

@@ -137,7 +137,7 @@ static size_t lines_that_fit(struct arena *arena, enum language language, const 
 
 	one.line_count = 1;
 	for (size_t i = 0; i < reply->line_count; i++) {
-		one.lines[0] = reply->lines[i];
+		one.lines = &reply->lines[i];
 		size_t len = length(arena, language, &one, style, limit);
 
 		if (len == SIZE_MAX || used + len + CUT_MARK_LEN > limit.max) {
@@ -148,21 +148,30 @@ static size_t lines_that_fit(struct arena *arena, enum language language, const 
 	return reply->line_count;
 }
 
+static struct str clipped(struct arena *arena, struct str whole, size_t cap)
+{
+	struct str part = utf_clip_points(whole, cap);
+
+	return part.len < whole.len ? str_printf(arena, STR_FMT ELLIPSIS, STR_ARG(part)) : whole;
+}
+
 /* The first line alone, its foreign words halved until it fits; the template itself always does. */
 static struct str cut_words(struct arena *arena, enum language language, const struct reply *reply, const struct text_style *style,
 	struct platform_limit limit)
 {
+	const struct reply_line *whole = &reply->lines[0];
+	struct text_arg args[TEXT_ARGS_MAX] = {0};
+	struct reply_line line = *whole;
 	struct reply one = *reply;
 
+	line.args = args;
+	one.lines = &line;
 	one.line_count = 1;
 	for (size_t cap = limit.max / 2; cap > 0; cap /= 2) {
-		struct reply_line *line = &one.lines[0];
-
-		for (size_t i = 0; i < line->arg_count; i++) {
-			struct str whole = reply->lines[0].args[i].string;
-			struct str clipped = utf_clip_points(whole, cap);
-
-			line->args[i].string = clipped.len < whole.len ? str_printf(arena, STR_FMT ELLIPSIS, STR_ARG(clipped)) : whole;
+		for (size_t i = 0; i < whole->arg_count; i++) {
+			args[i] = whole->args[i];
+			args[i].string = clipped(arena, whole->args[i].string, cap);
+			args[i].english = clipped(arena, whole->args[i].english, cap);
 		}
 		if (length(arena, language, &one, style, limit) <= limit.max) {
 			break;
@@ -189,12 +198,23 @@ struct str platform_text(struct arena *arena, enum language language, const stru
 	return str_present(text) ? str_printf(arena, STR_FMT CUT_MARK, STR_ARG(text)) : STR_ABSENT;
 }
 
-struct str platform_label(struct arena *arena, enum language language, enum message message, size_t max_points)
+static struct str label(struct arena *arena, enum language language, enum message message, const struct text_arg *args, size_t arg_count,
+	size_t max_points)
 {
 	struct buf out = buf_init(arena, TEXT_BYTES_MAX);
 
-	text_format(&out, language, message, NULL, 0, NULL, 0, &text_plain);
+	text_format(&out, language, message, args, arg_count, NULL, 0, &text_plain);
 	return utf_clip_points(buf_str(&out), max_points);
+}
+
+struct str platform_label(struct arena *arena, enum language language, enum message message, size_t max_points)
+{
+	return label(arena, language, message, NULL, 0, max_points);
+}
+
+struct str platform_button_label(struct arena *arena, enum language language, const struct reply_button *button, size_t max_points)
+{
+	return label(arena, language, button->label, &button->arg, button->arg.kind != TEXT_ARG_UNSET ? 1 : 0, max_points);
 }
 
 static struct str fill_secret(struct arena *arena, const struct reply *reply, const struct reply_button *button)

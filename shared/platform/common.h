@@ -75,8 +75,9 @@ bool platform_says(const struct reply *reply);
 struct str platform_text(struct arena *arena, enum language language, const struct reply *reply, const struct text_style *style,
 	struct platform_limit limit);
 
-/* platform_label - a message without arguments as plain text of at most max_points. */
+/* platform_label - a message without arguments as plain text of at most max_points; platform_button_label that of a button. */
 struct str platform_label(struct arena *arena, enum language language, enum message message, size_t max_points);
+struct str platform_button_label(struct arena *arena, enum language language, const struct reply_button *button, size_t max_points);
 
 /*
  * platform_button_url - the address behind a URL or web app button, its "{secret}" filled in.

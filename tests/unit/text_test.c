@@ -86,6 +86,36 @@ static void test_durations_and_times(void **state)
 	assert_text(formatted(LANGUAGE_EN, MSG_PLAIN, leap, 1, &text_plain), "2024-02-29 12:00 UTC");
 }
 
+static void test_signed_numbers_dates_and_words_of_both_languages(void **state)
+{
+	(void)state;
+	assert_text(formatted(LANGUAGE_EN, MSG_PLAIN, (struct text_arg[]){TEXT_SIGNED(5)}, 1, &text_plain), "+5");
+	assert_text(formatted(LANGUAGE_EN, MSG_PLAIN, (struct text_arg[]){TEXT_SIGNED(0)}, 1, &text_plain), "+0");
+	assert_text(formatted(LANGUAGE_RU, MSG_PLAIN, (struct text_arg[]){TEXT_SIGNED(INT64_MIN)}, 1, &text_plain), "−9223372036854775808");
+	struct text_arg leap[] = {TEXT_DATE(INT64_C(1709208059) * SECOND_US)};
+
+	assert_text(formatted(LANGUAGE_RU, MSG_PLAIN, leap, 1, &text_plain), "29.02.2024");
+	assert_text(formatted(LANGUAGE_EN, MSG_PLAIN, leap, 1, &text_plain), "2024-02-29");
+	struct text_arg words[] = {TEXT_WORDS(STR("Богач"), STR("Rich"))};
+
+	assert_text(formatted(LANGUAGE_RU, MSG_PLAIN, words, 1, &text_plain), "Богач");
+	assert_text(formatted(LANGUAGE_EN, MSG_PLAIN, words, 1, &text_plain), "Rich");
+}
+
+static void test_a_bar_is_full_only_when_it_is_done(void **state)
+{
+	static const struct { int64_t done, whole; const char *bar; } rows[] = {
+		{0, 500, "▱▱▱▱▱▱▱▱▱▱"}, {-3, 500, "▱▱▱▱▱▱▱▱▱▱"}, {1, 500, "▰▱▱▱▱▱▱▱▱▱"}, {250, 500, "▰▰▰▰▰▱▱▱▱▱"}, {499, 500, "▰▰▰▰▰▰▰▰▰▱"},
+		{500, 500, "▰▰▰▰▰▰▰▰▰▰"}, {501, 500, "▰▰▰▰▰▰▰▰▰▰"}, {5, 19, "▰▰▱▱▱▱▱▱▱▱"}, {1, 3, "▰▰▰▱▱▱▱▱▱▱"},
+		{INT64_MAX / 2, INT64_MAX, "▰▰▰▰▰▱▱▱▱▱"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_text(text_bar(arena, rows[i].done, rows[i].whole), rows[i].bar);
+	}
+}
+
 static void mark_escapes(struct buf *out, struct str s, bool in_code)
 {
 	buf_printf(out, in_code ? "[" STR_FMT "]" : "(" STR_FMT ")", STR_ARG(s));
@@ -199,6 +229,8 @@ int main(void)
 		cmocka_unit_test(test_plural_forms_of_russian_and_english),
 		cmocka_unit_test(test_coins_are_counted_in_both_languages),
 		cmocka_unit_test(test_durations_and_times),
+		cmocka_unit_test(test_signed_numbers_dates_and_words_of_both_languages),
+		cmocka_unit_test(test_a_bar_is_full_only_when_it_is_done),
 		cmocka_unit_test(test_words_and_arguments_pass_the_escape_and_tags_do_not),
 		cmocka_unit_test(test_a_secret_is_shown_only_when_it_is_there),
 		cmocka_unit_test(test_both_languages_say_the_same),

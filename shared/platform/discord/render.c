@@ -135,7 +135,7 @@ static struct json *button_json(struct arena *arena, const struct config *config
 {
 	bool action = from->kind == REPLY_BUTTON_ACTION;
 	struct str target = action ? from->target : platform_button_url(arena, config, reply, from);
-	struct str label = platform_label(arena, language, from->label, DISCORD_LABEL_MAX);
+	struct str label = platform_button_label(arena, language, from, DISCORD_LABEL_MAX);
 	struct json *button = json_set_i64(json_object(), "type", DISCORD_BUTTON);
 
 	*ret_left_out = str_empty(target) || str_empty(label) || target.len > DISCORD_URL_MAX;

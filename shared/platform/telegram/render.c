@@ -63,7 +63,7 @@ static struct json *set_style(struct json *button, enum reply_button_style style
 static struct json *button_json(struct arena *arena, const struct config *config, int64_t chat_id, enum language language,
 	const struct reply *reply, const struct reply_button *from, bool *ret_left_out)
 {
-	struct str label = platform_label(arena, language, from->label, TELEGRAM_LABEL_MAX);
+	struct str label = platform_button_label(arena, language, from, TELEGRAM_LABEL_MAX);
 	struct json *button = json_set_str(json_object(), "text", label);
 	struct str url = platform_button_url(arena, config, reply, from);
 
