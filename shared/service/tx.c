@@ -1,6 +1,7 @@
 /* The only place that opens a transaction. */
 #include "service/tx.h"
 
+#include "base/clock.h"
 #include "base/metric.h"
 #include "io/app.h"
 
@@ -60,25 +61,32 @@ static enum status make_partitions(struct tx *tx, void *arg UNUSED)
 
 enum status tx_run(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg), void *arg)
 {
-	enum again again;
-	enum status status = attempt(ctx, fn, arg, &again);
-	if (again == AGAIN_UNSET) {
-		return status;
-	}
-	metric_add(METRIC_DB_RETRY, 1);
-	enum again ignored;
-	if (again == AGAIN_WITH_PARTITIONS) {
-		status = attempt(ctx, make_partitions, NULL, &ignored);
-		if (status != OK) {
+	bool partitions_made = false;
+
+	for (int run = 1;; run++) {
+		enum again again;
+		enum status status = attempt(ctx, fn, arg, &again);
+
+		if (again == AGAIN_UNSET) {
 			return status;
 		}
+		if (again == AGAIN_WITH_PARTITIONS && partitions_made) {
+			return INTERNAL; /* the row's day is outside what make_partitions makes: whoever wrote it had to refuse it */
+		}
+		if (run == TX_RUNS || clock_monotonic_us() >= ctx->deadline) {
+			return UNAVAILABLE; /* contention, which passes: the caller's words are "try again", not "run it again" */
+		}
+		metric_add(METRIC_DB_RETRY, 1);
+		if (again == AGAIN_WITH_PARTITIONS) {
+			enum again ignored;
+
+			status = attempt(ctx, make_partitions, NULL, &ignored);
+			if (status != OK) {
+				return status;
+			}
+			partitions_made = true;
+		}
 	}
-	status = attempt(ctx, fn, arg, &again);
-	if (again == AGAIN_WITH_PARTITIONS) {
-		return INTERNAL; /* the row's day is outside what make_partitions makes: whoever wrote it had to refuse it */
-	}
-	/* Twice in a row is contention, which passes: the caller's words are "try again", not "run it again". */
-	return status == RETRY ? UNAVAILABLE : status;
 }
 
 enum status service_read(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg), void *arg)

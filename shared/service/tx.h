@@ -2,13 +2,16 @@
  * tx - the only place that opens a transaction.
  *
  * tx_run() begins READ COMMITTED, calls `fn`, commits when it answers OK, else rolls back. On RETRY (40001, 40P01), on a dead
- * prepared plan and on a missing partition (made first) the whole is run once more: `fn` must keep nothing from its
- * first run outside the transaction. A failed arena rolls back: half a value never commits.
+ * prepared plan and on a missing partition (made first) the whole is run again, before the request's deadline and TX_RUNS times at most:
+ * `fn` must keep nothing from an earlier run outside the transaction. A failed arena rolls back: half a value never commits.
  */
 #ifndef TRIVET_SERVICE_TX_H
 #define TRIVET_SERVICE_TX_H
 
 #include "store/tx.h"
+
+/* Where few people link to each other all at once, an account may change hands under one request more than once. */
+#define TX_RUNS 4
 
 /*
  * tx_run - one use case's transaction.

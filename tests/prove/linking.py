@@ -155,6 +155,9 @@ def main(operations, seed):
         verify = stack.trivet("verify", check=False)
         print(verify.stdout.strip())
         unexplained = [name for name in proof.refused if name.startswith("??")]
+        if unexplained:
+            print(*[line for program in ("trivet-discord", "trivet-telegram", "postgres") for line in stack.log(program).splitlines()
+                    if "_failed" in line or "ERROR" in line or " 503 " in line], sep="\n")
         return verify.returncode or int(before[:2] != after[:2]) or int(bool(unexplained))
 
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/metric.h"
 #include "io/app.h"
 #include "service/tx.h"
@@ -43,8 +44,8 @@ static struct ctx ctx_of(const struct fixture *fixture)
 
 /* What the function of a test does on each of its runs. */
 struct script {
-	const char *sql[3];       /* of run 0, 1, 2 */
-	enum status answer[3];    /* after its statement succeeded */
+	const char *sql[TX_RUNS + 1];    /* of run 0, 1, ... */
+	enum status answer[TX_RUNS + 1]; /* after its statement succeeded */
 	bool fill_arena;
 	bool swallow;             /* answers OK whatever the statement said */
 	int runs;
@@ -54,7 +55,7 @@ static enum status play(struct tx *tx, void *arg)
 {
 	struct script *script = arg;
 	int run = script->runs++;
-	assert_in_range(run, 0, 2);
+	assert_in_range(run, 0, TX_RUNS);
 	enum status status = OK;
 	if (script->sql[run] != NULL) {
 		status = pg_query(tx->conn, tx->ctx->arena, script->sql[run], NULL, NULL);
@@ -125,12 +126,29 @@ static void retry_runs_the_whole_once_more(void **state)
 	assert_int_equal(metric_get(METRIC_DB_RETRY), retries + 1);
 }
 
-static void contention_twice_is_unavailable(void **state)
+static void contention_passes_or_is_unavailable(void **state)
 {
 	struct ctx ctx = ctx_of(*state);
-	struct script script = {.answer = {RETRY, RETRY, OK}};
-	assert_int_equal(tx_run(&ctx, play, &script), UNAVAILABLE);
-	assert_int_equal(script.runs, 2);
+	struct script passes = {.answer = {RETRY, RETRY, RETRY, OK}};
+	assert_int_equal(tx_run(&ctx, play, &passes), OK);
+	assert_int_equal(passes.runs, TX_RUNS);
+	struct script stays = {.answer = {RETRY, RETRY, RETRY, RETRY, OK}};
+	assert_int_equal(tx_run(&ctx, play, &stays), UNAVAILABLE);
+	assert_int_equal(stays.runs, TX_RUNS);
+}
+
+static enum status outlast(struct tx *tx, void *arg)
+{
+	tx->ctx->deadline = clock_monotonic_us();
+	return play(tx, arg);
+}
+
+static void nothing_is_run_again_after_the_deadline(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct script script = {.answer = {RETRY, OK}};
+	assert_int_equal(tx_run(&ctx, outlast, &script), UNAVAILABLE);
+	assert_int_equal(script.runs, 1);
 }
 
 static void a_deferred_constraint_fails_at_the_commit(void **state)
@@ -271,7 +289,8 @@ int main(void)
 		TEST(a_failed_arena_rolls_back),
 		TEST(an_overlooked_error_does_not_commit),
 		TEST(retry_runs_the_whole_once_more),
-		TEST(contention_twice_is_unavailable),
+		TEST(contention_passes_or_is_unavailable),
+		TEST(nothing_is_run_again_after_the_deadline),
 		TEST(a_deferred_constraint_fails_at_the_commit),
 		TEST(a_missing_partition_is_made_and_the_whole_runs_once_more),
 		TEST(a_day_that_is_never_made_is_a_defect),
