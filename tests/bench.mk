@@ -22,7 +22,8 @@ SECONDS := 4
 bench-peers: all
 	@status=0; \
 	$(MAKE) --no-print-directory up PORT=$(BENCH_PORT) RUN_DIR=$(BENCH_DIR) || exit 1; \
-	$(PYTHON) ../shared/bench/run.py --env $(BENCH_DIR)/env --rounds $(ROUNDS) --seconds $(SECONDS) $(if $(ONLY),--only $(ONLY)) || status=$$?; \
+	$(PYTHON) ../shared/bench/run.py --env $(BENCH_DIR)/env --rounds $(ROUNDS) --seconds $(SECONDS) $(if $(ONLY),--only $(ONLY)) \
+	    || status=$$?; \
 	$(MAKE) --no-print-directory down RUN_DIR=$(BENCH_DIR); exit $$status
 
 # As an operator would set it for that many people; the default is for small tests.

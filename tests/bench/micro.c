@@ -249,7 +249,8 @@ static void run_appends(void)
 
 	testdb_exec("SELECT public.make_partitions(current_date)");
 	assert_int_equal(group_commit_open(app->pg, SQL_ACTIVITY_APPEND, ACTIVITY_COLUMNS, &group), OK);
-	printf("\n| threads | group commit, rows/s | a commit each on %d connections, rows/s | ratio |\n|---|---|---|---|\n", ONE_EACH_CONNECTIONS);
+	printf("\n| threads | group commit, rows/s | a commit each on %d connections, rows/s | ratio |\n|---|---|---|---|\n",
+	       ONE_EACH_CONNECTIONS);
 	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
 		int64_t together[APPEND_ROUNDS];
 		int64_t alone[APPEND_ROUNDS];
@@ -263,7 +264,8 @@ static void run_appends(void)
 		int64_t middle = together[APPEND_ROUNDS / 2];
 		int64_t other = alone[APPEND_ROUNDS / 2];
 
-		printf("| %d | %lld | %lld | %.2f |\n", threads[i], (long long)middle, (long long)other, (double)middle / (double)(other > 0 ? other : 1));
+		printf("| %d | %lld | %lld | %.2f |\n", threads[i], (long long)middle, (long long)other,
+		       (double)middle / (double)(other > 0 ? other : 1));
 		(void)fflush(stdout);
 	}
 	group_commit_close(group);
