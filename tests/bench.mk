@@ -1,6 +1,5 @@
-# What things cost. `make bench`: the parts of a request alone, and, where ../shared/bench is, the whole beside its peers. ROUNDS=, SECONDS=,
-# ONLY= choose less. `make bench-scale`: boards at ten thousand, a million and ten million accounts (tests/bench/scale.c); SIZES= chooses
-# others.
+# What things cost. `make bench`: the parts of a request alone and, where ../shared/bench is, the whole beside its peers; ROUNDS=, SECONDS=
+# and ONLY= choose less. `make bench-scale`: boards at ten thousand, a million and ten million accounts (tests/bench/scale.c), or SIZES=.
 
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(TEST_SUPPORT) $(ARCHIVES)
 	@mkdir -p $(@D)
