@@ -9,8 +9,25 @@
 #include "service/apikeys.h"
 #include "web/web.h"
 
+struct json; /* io/json.h */
+
 /* api_verify - the key of a request, its scope, and its turn: sets call->identity to a struct apikey. */
 MUST_CHECK enum status api_verify(struct route_call *call);
+
+/*
+ * What endpoints read alike. Each says itself what is wrong: on failure problem() was called.
+ *
+ * api_read_body      the body as an object of the request's arena. OK, INVALID, TOO_LARGE.
+ * api_read_platform  telegram or discord. OK, INVALID.
+ * api_path_person    params: two of the path, {platform} and {id}. OK, INVALID.
+ * api_body_person    members platform and platform_id. OK, INVALID.
+ * api_user_unknown   404; returns NOT_FOUND.
+ */
+MUST_CHECK enum status api_read_body(struct route_call *call, const struct json **ret_body);
+MUST_CHECK enum status api_read_platform(struct route_call *call, struct str name, enum platform *ret_platform);
+MUST_CHECK enum status api_path_person(struct route_call *call, const struct str *params, enum platform *ret_platform, int64_t *ret_id);
+MUST_CHECK enum status api_body_person(struct route_call *call, const struct json *body, enum platform *ret_platform, int64_t *ret_id);
+enum status api_user_unknown(struct route_call *call);
 
 MUST_CHECK enum status get_user(struct route_call *call);
 MUST_CHECK enum status post_user(struct route_call *call);

@@ -22,7 +22,7 @@ enum status get_board(struct route_call *call)
 	}
 	status = boards_read(call->ctx, &wish, &page);
 	if (status == NOT_FOUND) {
-		problem(call, 404, "user-unknown", "nobody with this id has been here yet: POST /v1/users makes the account", NULL);
+		return api_user_unknown(call);
 	}
 	if (status == OK) {
 		response_json(call, json_write(call->ctx->arena, boards_json(call->ctx->arena, &wish, &page)));

@@ -51,7 +51,7 @@ enum status api_verify(struct route_call *call)
 /* ---- people ---- */
 
 /* Website identities are e-mail addresses, which their owners prove: programs neither ask by them nor make them. */
-static enum status read_platform(struct route_call *call, struct str name, enum platform *ret_platform)
+enum status api_read_platform(struct route_call *call, struct str name, enum platform *ret_platform)
 {
 	if (platform_from_name(name, ret_platform) != OK || *ret_platform == PLATFORM_WEBSITE) {
 		problem(call, 400, NULL, "the platform must be telegram or discord", "platform");
@@ -60,7 +60,43 @@ static enum status read_platform(struct route_call *call, struct str name, enum 
 	return OK;
 }
 
-static const char *const id_detail = "the platform's id must be an integer from 1 to 9223372036854775807";
+enum status api_path_person(struct route_call *call, const struct str *params, enum platform *ret_platform, int64_t *ret_id)
+{
+	enum platform platform = PLATFORM_UNSET;
+
+	if (api_read_platform(call, params[0], &platform) != OK) {
+		return INVALID;
+	}
+	if (parse_platform_id(params[1], ret_id) != OK) {
+		problem(call, 400, NULL, "the platform's id must be an integer from 1 to 9223372036854775807", "id");
+		return INVALID;
+	}
+	*ret_platform = platform;
+	return OK;
+}
+
+enum status api_body_person(struct route_call *call, const struct json *body, enum platform *ret_platform, int64_t *ret_id)
+{
+	enum platform platform = PLATFORM_UNSET;
+	struct str name = STR_ABSENT;
+	bool named = json_get_str(body, "platform", &name) == OK;
+
+	if (api_read_platform(call, named ? name : STR_ABSENT, &platform) != OK) {
+		return INVALID;
+	}
+	if (json_get_id(body, "platform_id", ret_id) != OK) {
+		problem(call, 400, NULL, "must be an integer from 1 to 9223372036854775807, written as a string", "platform_id");
+		return INVALID;
+	}
+	*ret_platform = platform;
+	return OK;
+}
+
+enum status api_user_unknown(struct route_call *call)
+{
+	problem(call, 404, "user-unknown", "nobody with this id has been here yet: POST /v1/users makes the account", NULL);
+	return NOT_FOUND;
+}
 
 static enum status answer_person(struct route_call *call, const struct unified *unified)
 {
@@ -74,17 +110,11 @@ enum status get_user(struct route_call *call)
 	struct unified unified;
 	int64_t id = 0;
 
-	if (read_platform(call, call->params[0], &platform) != OK) {
-		return INVALID;
-	}
-	if (parse_platform_id(call->params[1], &id) != OK) {
-		problem(call, 400, NULL, id_detail, "id");
-		return INVALID;
-	}
-	enum status status = people_get(call->ctx, platform, id, &unified);
+	enum status status = api_path_person(call, call->params, &platform, &id);
 
-	if (status == NOT_FOUND) {
-		problem(call, 404, "user-unknown", "nobody with this id has been here yet: POST /v1/users makes the account", NULL);
+	if (status == OK) {
+		status = people_get(call->ctx, platform, id, &unified);
+		status = status == NOT_FOUND ? api_user_unknown(call) : status;
 	}
 	return status == OK ? answer_person(call, &unified) : status;
 }
@@ -99,7 +129,7 @@ static enum status read_name(struct route_call *call, const struct json *body, c
 	return OK;
 }
 
-static enum status read_body(struct route_call *call, const struct json **ret_body)
+enum status api_read_body(struct route_call *call, const struct json **ret_body)
 {
 	enum status status = json_read(call->ctx->arena, call->request->body, ret_body);
 
@@ -113,19 +143,11 @@ static enum status read_body(struct route_call *call, const struct json **ret_bo
 static enum status read_person(struct route_call *call, const struct json *body, struct person *ret_person)
 {
 	struct person person = {0};
-	struct str platform = STR_ABSENT;
+	enum status status = api_body_person(call, body, &person.platform, &person.platform_id);
 
-	bool named = json_get_str(body, "platform", &platform) == OK;
-	enum status status = read_platform(call, named ? platform : STR_ABSENT, &person.platform);
-
-	if (status != OK) {
-		return status;
+	if (status == OK) {
+		status = read_name(call, body, "username", &person.username);
 	}
-	if (json_get_id(body, "platform_id", &person.platform_id) != OK) {
-		problem(call, 400, NULL, "must be an integer from 1 to 9223372036854775807, written as a string", "platform_id");
-		return INVALID;
-	}
-	status = read_name(call, body, "username", &person.username);
 	if (status == OK) {
 		status = read_name(call, body, "name", &person.name);
 	}
@@ -141,7 +163,7 @@ enum status post_user(struct route_call *call)
 	struct person person;
 	struct unified unified;
 	bool created = false;
-	enum status status = read_body(call, &body);
+	enum status status = api_read_body(call, &body);
 
 	if (status == OK) {
 		status = read_person(call, body, &person);
