@@ -99,7 +99,7 @@ $(foreach p,$(PROGRAM_DIRS),$(eval $(call PROGRAM_RULES,$(p))))
 
 # ---- generated: SQL blocks, migrations -------------------------------------------------------------------------------------------
 
-GENERATED := $(G)/sql.h $(G)/sql_table.h $(G)/migrations_table.h
+GENERATED := $(G)/sql.h $(G)/sql_table.h $(G)/migrations_table.h $(G)/openapi_frame.h
 SQL_FILES := $(sort $(wildcard shared/store/sql/*.sql))
 MIGRATION_FILES := $(sort $(wildcard migrations/*.sql))
 
@@ -111,6 +111,10 @@ $(G)/sql.h $(G)/sql_table.h &: $(SQL_FILES) shared/store/sql/embed.awk
 $(G)/migrations_table.h: $(MIGRATION_FILES) migrations/embed.awk
 	@mkdir -p $(G)
 	@awk -f migrations/embed.awk $(MIGRATION_FILES) > $@
+
+$(G)/openapi_frame.h: handlers/api/openapi.json handlers/api/embed.awk
+	@mkdir -p $(G)
+	@awk -f handlers/api/embed.awk $< > $@
 
 $(B)/obj/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)

@@ -4,8 +4,8 @@
 # The builds of lint have folders of their own: an object of an ordinary build, made without -Werror, would hide its warning.
 
 LINT := build/lint
-LINT_STEPS := lint-format lint-layers lint-sql lint-scripts lint-gcc lint-clang lint-link lint-docs lint-headers lint-cppcheck \
-              lint-analyzer lint-tidy
+LINT_STEPS := lint-format lint-layers lint-sql lint-scripts lint-openapi lint-gcc lint-clang lint-link lint-docs lint-headers \
+              lint-cppcheck lint-analyzer lint-tidy
 
 # As many jobs as processors, unless the caller said how many; every step runs even when another failed.
 .PHONY: lint $(LINT_STEPS)
@@ -109,14 +109,22 @@ lint-sql:
 	@tests/lint/check_sql
 lint-scripts:
 	@tests/lint/check_scripts
+# That it is what the routes say is check-docs-openapi's.
+lint-openapi:
+	@tests/lint/check_openapi $(LINT)/openapi
 
 # ---- documents that are written from tables ----------------------------------------------------------------------------------------
 
 $(B)/commands_document: $(B)/obj/tests/lint/commands_document.o $(ARCHIVES)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ARCHIVES) $(LIBRARIES)
 
-.PHONY: docs-commands check-docs-commands check-docs-manual check-docs
-docs: docs-commands
+.PHONY: docs-commands docs-openapi check-docs-commands check-docs-openapi check-docs-manual check-docs
+docs: docs-commands docs-openapi
+docs-openapi: $(B)/trivet-api
+	@$< --openapi > docs/openapi.json
+check-docs-openapi: $(B)/trivet-api
+	@$< --openapi | diff -u docs/openapi.json - || \
+	  { echo "docs/openapi.json: differs from the routes of handlers/api/main.c: run make docs"; exit 1; }
 docs-commands: $(B)/commands_document
 	@$< > docs/COMMANDS.md
 check-docs-commands: $(B)/commands_document
@@ -125,7 +133,7 @@ check-docs-manual: $(B)/trivet
 	@tests/lint/check_manual $<
 
 # A kind of tests as others are (tests/check.mk): a document that drifted is a failed test.
-DOCS_CHECKS := check-docs-config check-docs-commands check-docs-manual
+DOCS_CHECKS := check-docs-config check-docs-commands check-docs-openapi check-docs-manual
 check-docs:
 	$(call forget_total,docs)
 	@mkdir -p $(B)/log; passed=0; failed=0; \

@@ -33,5 +33,15 @@ MUST_CHECK enum status get_user(struct route_call *call);
 MUST_CHECK enum status post_user(struct route_call *call);
 MUST_CHECK enum status post_events(struct route_call *call);
 MUST_CHECK enum status get_board(struct route_call *call); /* boards.c */
+MUST_CHECK enum status get_openapi(struct route_call *call); /* openapi.c; app->own is the document, a struct str */
+
+/*
+ * api_document - the OpenAPI document of this program's table.
+ *
+ * arena   some MiB; the text lives there
+ * OK; else ret_reason says why: INVALID (a row names what openapi.json lacks), TOO_LARGE.
+ */
+MUST_CHECK enum status api_document(struct arena *arena, const struct route *routes, size_t count, struct str *ret_text,
+                                    struct str *ret_reason);
 
 #endif

@@ -1,6 +1,8 @@
 /* trivet-api - who may call which endpoint of the service API. */
-#include "api.h"
+#include <stdio.h>
 
+#include "api.h"
+#include "io/json.h"
 #include "store/statements.h"
 #include "web/program.h"
 
@@ -12,21 +14,77 @@
 
 static const struct route routes[] = {
 	ROUTE(METHOD_GET, "/v1/users/{platform}/{id}", ROUTE_API_KEY, .scope = "users", .deadline_us = DEADLINE_US, .verify = api_verify,
-	      .run = get_user, .summary = "The unified profile of a person"),
+	      .run = get_user, .summary = "The unified profile of a person", .gives = "User", .problems = "404:user-unknown"),
 	ROUTE(METHOD_POST, "/v1/users", ROUTE_API_KEY, .scope = "users", .body_limit = BODY_LIMIT, .body_json = true, .deadline_us = DEADLINE_US,
-	      .verify = api_verify, .run = post_user, .summary = "The unified profile of a person, who is made when he is new"),
+	      .verify = api_verify, .run = post_user, .summary = "The unified profile of a person, who is made when he is new",
+	      .takes = "Person", .gives = "User", .statuses = "200 201"),
 	ROUTE(METHOD_POST, "/v1/events", ROUTE_API_KEY, .scope = "events", .body_limit = EVENTS_BODY_LIMIT, .body_json = true,
-	      .deadline_us = EVENTS_DEADLINE_US, .verify = api_verify, .run = post_events, .summary = "1 to 1000 events, each judged alone"),
+	      .deadline_us = EVENTS_DEADLINE_US, .verify = api_verify, .run = post_events, .summary = "1 to 1000 events, each judged alone",
+	      .takes = "Events", .gives = "EventsAnswer"),
 	ROUTE(METHOD_GET, "/v1/leaderboard", ROUTE_API_KEY, .deadline_us = DEADLINE_US, .verify = api_verify, .run = get_board,
-	      .summary = "Places by XP or coins, and somebody's own"),
+	      .summary = "Places by XP or coins, and somebody's own", .gives = "Board", .parameters = "Board By Limit Cursor Around Platform Id",
+	      .problems = "404:user-unknown"),
+	ROUTE(METHOD_GET, "/v1/openapi.json", ROUTE_PUBLIC, .deadline_us = DEADLINE_US, .run = get_openapi,
+	      .summary = "This document: what trivet-api takes and answers", .gives = "Document"),
 };
 
-int main(void)
+/* What the document's tree takes while it is made, and the text that stays. */
+#define DOCUMENT_ARENA ((size_t)16 * 1024 * 1024)
+
+/* ret_text, or ret_error on failure: in `keep`, an arena that stays. */
+static enum status make_document(struct arena *keep, struct str *ret_text, struct str *ret_error)
+{
+	struct arena *arena = arena_new(DOCUMENT_ARENA);
+	struct str text = STR_ABSENT;
+	struct str reason = STR("out of memory");
+	enum status status = arena == NULL ? TOO_LARGE : api_document(arena, routes, ARRAY_LEN(routes), &text, &reason);
+
+	if (status == OK) {
+		*ret_text = str_dup(keep, text);
+		status = str_present(*ret_text) ? OK : TOO_LARGE;
+	}
+	*ret_error = str_printf(keep, "the OpenAPI document: " STR_FMT, STR_ARG(reason));
+	arena_free(arena);
+	return status;
+}
+
+static enum status ready(struct app *app, struct arena *arena, struct str *ret_error)
+{
+	struct str *document = arena_alloc(arena, sizeof(*document));
+
+	app->own = document;
+	return document == NULL ? TOO_LARGE : make_document(arena, document, ret_error);
+}
+
+/* For `make docs`: needs no settings. Returns the exit status. */
+static int print_document(void)
+{
+	struct arena *arena = arena_new(DOCUMENT_ARENA);
+	struct str text = STR_ABSENT;
+	struct str error = STR("out of memory");
+	bool made = false;
+
+	json_setup();
+	made = arena != NULL && make_document(arena, &text, &error) == OK;
+	if (made) {
+		(void)fwrite(text.ptr, 1, text.len, stdout);
+		(void)fputc('\n', stdout);
+	} else {
+		(void)fprintf(stderr, "trivet-api: " STR_FMT "\n", STR_ARG(error));
+	}
+	arena_free(arena);
+	return made && fflush(stdout) == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
 {
 	size_t count = 0;
 	const struct pg_statement *statements = store_statements(&count);
 
+	if (argc == 2 && str_eq(str_from_z(argv[1]), STR("--openapi"))) {
+		return print_document();
+	}
 	return program_run(&(struct app_options){.program = PROGRAM_API, .name = "trivet-api", .statements = statements, .statement_count = count,
 	                                         .with_cache = true, .events_statement = SIZE_MAX},
-	                   routes, ARRAY_LEN(routes), NULL);
+	                   routes, ARRAY_LEN(routes), ready);
 }

@@ -25,6 +25,7 @@ struct app {
 	unsigned char key_seal[CRYPTO_KEY_BYTES]; /* sealed columns */
 	struct activity_chats *chats;    /* which chats count (service/activity.h), in its program's memory; NULL where no messages come */
 	struct snapshot_slot *catalogue; /* the economy's numbers as last read (service/catalogue.h) */
+	const void *own;                 /* what its program alone keeps for its endpoints; set before it serves, its type is the program's */
 	struct limit_table *limits;      /* rates and flights of this process (base/limit.h) */
 	struct app_clock *clock;         /* NULL but in development stacks */
 	struct config *owned_config;     /* `config` again, for app_close() */

@@ -337,6 +337,11 @@ struct json *json_append(struct json *array, struct json *value)
 	return json_array_append_new(inner(array), inner(value)) == 0 ? array : NULL;
 }
 
+struct json *json_copy_of(const struct json *value)
+{
+	return value == NULL ? NULL : made(json_deep_copy(inner(value)));
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------------------------- */
 
 static int take_piece(const char *piece, size_t len, void *data)
@@ -355,17 +360,22 @@ static struct str written(struct arena *arena, const struct json *value, size_t 
 	struct buf text = buf_init(arena, ARENA_REQUEST_LIMIT);
 	struct arena *before = bound;
 	bound = arena;
-	int result = json_dump_callback(inner(value), take_piece, &text, flags | JSON_COMPACT | JSON_ENCODE_ANY);
+	int result = json_dump_callback(inner(value), take_piece, &text, flags | JSON_ENCODE_ANY);
 	bound = before;
 	return result == 0 && !arena_failed(arena) ? buf_str(&text) : STR_ABSENT;
 }
 
 struct str json_write(struct arena *arena, const struct json *value)
 {
-	return written(arena, value, 0);
+	return written(arena, value, JSON_COMPACT);
+}
+
+struct str json_write_lines(struct arena *arena, const struct json *value)
+{
+	return written(arena, value, JSON_INDENT(1));
 }
 
 struct str json_write_canonical(struct arena *arena, const struct json *value)
 {
-	return written(arena, value, JSON_SORT_KEYS);
+	return written(arena, value, JSON_COMPACT | JSON_SORT_KEYS);
 }

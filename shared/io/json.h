@@ -76,6 +76,8 @@ struct json *json_set_bool(struct json *object, const char *name, bool value);
 /* json_set_id - a platform id as a string. */
 struct json *json_set_id(struct json *object, const char *name, int64_t id);
 struct json *json_append(struct json *array, struct json *value);
+/* json_copy_of - of a tree that was read, to build on. */
+struct json *json_copy_of(const struct json *value);
 
 /*
  * The short names of four functions. They are macros because jansson exports functions so named: ours would take their
@@ -88,6 +90,9 @@ struct json *json_append(struct json *array, struct json *value);
 
 /* json_write - compact text, UTF-8 as it is; absent when value is NULL or the arena failed. */
 struct str json_write(struct arena *arena, const struct json *value);
+
+/* json_write_lines - the same for people: a member a line. */
+struct str json_write_lines(struct arena *arena, const struct json *value);
 
 /* json_write_canonical - the same with sorted keys: for hashing content. */
 struct str json_write_canonical(struct arena *arena, const struct json *value);

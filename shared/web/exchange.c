@@ -120,7 +120,13 @@ static bool admitted(struct exchange *exchange)
 		refuse(exchange, 413, route->body_limit == 0 ? "this path takes no body" : "the body is larger than this path takes");
 		return false;
 	}
-	if (route->body_json && !request_is_json(request->raw.content_type)) {
+	return true;
+}
+
+/* After verify: who does not show who he is learns nothing else about the path. */
+static bool of_its_type(struct exchange *exchange)
+{
+	if (exchange->call.route->body_json && !request_is_json(exchange->request.raw.content_type)) {
 		refuse(exchange, 415, "the body must be JSON: send Content-Type: application/json");
 		return false;
 	}
@@ -198,7 +204,7 @@ static bool verified(struct exchange *exchange)
 static void decide(struct exchange *exchange)
 {
 	if (parse(exchange) && find_route(exchange) && in_time(exchange) && admitted(exchange) && read_body(exchange) &&
-		verified(exchange)) {
+		verified(exchange) && of_its_type(exchange)) {
 		settle_failure(exchange, exchange->call.route->run(&exchange->call));
 	}
 	if (exchange->response.failed || arena_failed(exchange->room->arena)) {

@@ -117,6 +117,24 @@ static bool path_well_formed(struct str pattern)
 	return true;
 }
 
+/* Other programs build on key rows, by what the document says of them. */
+static const char *words_fault(const struct route *route)
+{
+	if (route->access != ROUTE_API_KEY) {
+		return NULL;
+	}
+	if (route->summary == NULL) {
+		return "a key row needs a summary";
+	}
+	if ((route->takes != NULL) != (route->body_limit > 0)) {
+		return "takes names the schema of a body: for key rows with a body_limit, and those need one";
+	}
+	if (route->gives == NULL && route->statuses == NULL) {
+		return "a key row gives an answer of some schema, or says by its statuses that it is empty";
+	}
+	return NULL;
+}
+
 /* NULL when the row is well. */
 static const char *row_fault(const struct route *route)
 {
@@ -147,7 +165,7 @@ static const char *row_fault(const struct route *route)
 	if (route->body_limit >= ARENA_REQUEST_LIMIT) {
 		return "a body_limit must leave room in the request's arena";
 	}
-	return NULL;
+	return words_fault(route);
 }
 
 enum status routes_check(const struct route *routes, size_t count, size_t *ret_row, const char **ret_reason)

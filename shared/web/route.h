@@ -63,7 +63,17 @@ struct route {
 	enum status (*verify)(struct route_call *call);
 	/* Fills call->response. A failure becomes problem_of_status(), unless problem() was called already. */
 	enum status (*run)(struct route_call *call);
-	const char *summary; /* for docs/openapi.json */
+	/*
+	 * What docs/openapi.json says of the row (web/openapi.h). The words are names of the document's components; key rows have a summary, an
+	 * answer, and a body's schema exactly where they take a body.
+	 */
+	const char *summary;
+	const char *takes;      /* schema of the body */
+	const char *gives;      /* schema of the answer; NULL: it is empty, and then statuses say so */
+	const char *statuses;   /* of success: "200 201"; NULL: 200 */
+	const char *parameters; /* of query and header: "Limit Cursor"; those of the path are "path-<name>" by themselves */
+	const char *headers;    /* that a successful answer carries: "ETag" */
+	const char *problems;   /* beside those of every row: "404:user-unknown 409:insufficient 409:key-reused 412" */
 };
 
 /* A row. The third argument has no default, and ROUTE_ACCESS_UNSET does not compile. */
@@ -78,7 +88,8 @@ struct route {
 
 /*
  * routes_check - whether a table keeps its rules: method, path and run set; verify exactly where access needs one; scope only
- * with a key; a deadline; at most ROUTE_PARAMS_MAX parameters; body_json and body_cut only with a body; no row twice.
+ * with a key; a deadline; at most ROUTE_PARAMS_MAX parameters; body_json and body_cut only with a body; key rows with the schemas of
+ * what they take and give; no row twice.
  *
  * ret_row     the first row that breaks one, ret_reason why
  * OK, INVALID, TOO_LARGE (more than ROUTES_MAX rows).

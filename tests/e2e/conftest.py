@@ -25,6 +25,7 @@ STACK = ["/usr/bin/python3", "-B", os.path.join(ROOT, "tests", "dev", "stack.py"
 sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(ROOT, "tests", room) for room in ("dev", "conformance", "prove")]
 import judge  # noqa: E402
+import openapi  # noqa: E402
 import plan as plans  # noqa: E402
 
 UP_SECONDS = 120
@@ -96,6 +97,7 @@ class Stack:
     def __init__(self, run_dir, settings):
         self.run_dir, self.settings, self.env = run_dir, settings, {}
         self.answers, self.calls = [], []  # (platform, body) of every webhook that was answered with one; what the programs called
+        self.openapi = openapi.Judge(openapi.load())  # of every answer of the service API
         self.http = requests.Session()
         self.http.trust_env = False
 
@@ -160,7 +162,11 @@ class Stack:
     # ---- the website and the service API
 
     def request(self, method, path, **more):
-        return self.http.request(method, self.env["BASE_URL"] + path, timeout=15, allow_redirects=False, **more)
+        answer = self.http.request(method, self.env["BASE_URL"] + path, timeout=15, allow_redirects=False, **more)
+        if path.startswith("/v1/") and method != "HEAD":
+            kind = answer.headers.get("Content-Type", "")
+            self.openapi.hear(method, path, more.get("json"), answer.status_code, kind, answer.json() if "json" in kind else None)
+        return answer
 
     def api(self, method, path, body=None, **headers):
         """A call of the service API with the stack's own key."""
@@ -268,7 +274,8 @@ def stack():
         yield made
         wrong, count = made.judged()
         print(f"{count} answers and calls judged by the platforms' descriptions, {len(wrong)} found wrong")
-        assert wrong == {}
+        print(f"{sum(made.openapi.heard.values())} answers of the service API judged by docs/openapi.json, {len(made.openapi.wrong)} found wrong")
+        assert wrong == {} and made.openapi.wrong == {}
         assert made.sanitizer_reports() == {}
 
 

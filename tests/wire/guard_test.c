@@ -156,12 +156,15 @@ static enum status run_quick(struct route_call *call)
 }
 
 #define D .deadline_us = 5 * SECOND_US
+#define KEY_WORDS .summary = "for a key", .gives = "Word"
 
 static const struct route routes[] = {
 	ROUTE(METHOD_GET, "/local", ROUTE_LOOPBACK, D, .run = run_count),
 	ROUTE(METHOD_POST, "/signed", ROUTE_SIGNED, .body_limit = 100, D, .verify = verify_asked, .run = run_count),
-	ROUTE(METHOD_GET, "/key", ROUTE_API_KEY, .scope = "users", D, .verify = verify_asked, .run = run_count),
-	ROUTE(METHOD_GET, "/second", ROUTE_API_KEY, D, .verify = verify_own_words, .run = run_count),
+	ROUTE(METHOD_GET, "/key", ROUTE_API_KEY, .scope = "users", D, .verify = verify_asked, .run = run_count, KEY_WORDS),
+	ROUTE(METHOD_POST, "/key-json", ROUTE_API_KEY, .body_limit = 100, .body_json = true, D, .verify = verify_asked, .run = run_count,
+	      .takes = "Word", KEY_WORDS),
+	ROUTE(METHOD_GET, "/second", ROUTE_API_KEY, D, .verify = verify_own_words, .run = run_count, KEY_WORDS),
 	ROUTE(METHOD_GET, "/asked", ROUTE_PUBLIC, D, .run = run_asked),
 	ROUTE(METHOD_GET, "/own", ROUTE_PUBLIC, D, .run = run_own_words),
 	ROUTE(METHOD_GET, "/own-ok", ROUTE_PUBLIC, D, .run = run_own_words_ok),
@@ -475,6 +478,15 @@ static void guards_are_given_back_by_themselves(void **state)
 	assert_int_equal(web_child_stop(&child), 0);
 }
 
+/* Who does not show a key must not learn what the path takes. */
+static void a_key_is_asked_for_before_the_type_of_the_body(void **state)
+{
+	(void)state;
+	expect("POST", "/key-json", letter(DENIED), 401, "Unauthorized");
+	expect("POST", "/key-json", letter(TOO_MANY), 429, "Too Many Requests");
+	expect("POST", "/key-json", letter(OK), 415, "application/json");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,6 +500,7 @@ int main(void)
 		cmocka_unit_test(half_a_value_never_leaves),
 		cmocka_unit_test(an_endpoint_may_set_its_own_caching),
 		cmocka_unit_test(one_identity_has_four_in_flight),
+		cmocka_unit_test(a_key_is_asked_for_before_the_type_of_the_body),
 		cmocka_unit_test(guards_are_given_back_by_themselves),
 	};
 

@@ -182,7 +182,7 @@ static void expect_fault(struct route route, const char *part)
 
 static void a_wrong_table_does_not_start(void **state)
 {
-	const struct route good =
+	struct route good =
 		ROUTE(METHOD_POST, "/x/{a}", ROUTE_SIGNED, .body_limit = 10, .deadline_us = 1, .verify = verify_all, .run = run_echo);
 	const char *reason = NULL;
 	size_t row = 99;
@@ -219,6 +219,13 @@ static void a_wrong_table_does_not_start(void **state)
 	FAULT((bad.body_limit = 0, bad.body_cut = true), "body_limit");
 	FAULT(bad.body_limit = ARENA_REQUEST_LIMIT, "body_limit");
 	FAULT((bad.method = METHOD_GET, bad.path = "/v1/tickets/{id}"), "already");
+	good = (struct route)ROUTE(METHOD_POST, "/key", ROUTE_API_KEY, .body_limit = 10, .deadline_us = 1, .verify = verify_all, .run = run_echo,
+	                           .summary = "s", .takes = "A", .gives = "B");
+	assert_int_equal(routes_check(&good, 1, &row, &reason), OK);
+	FAULT(bad.summary = NULL, "summary");
+	FAULT(bad.takes = NULL, "takes");
+	FAULT(bad.body_limit = 0, "takes");
+	FAULT(bad.gives = NULL, "answer");
 #undef FAULT
 }
 
