@@ -15,7 +15,7 @@ bench-micro: $(B)/bench/micro
 
 # A stack of its own, so that nothing stays of the crowd that the harness brings.
 BENCH_DIR := $(CURDIR)/$(B)/bench/run
-BENCH_PORT := 18099
+BENCH_PORT := 18340
 ROUNDS := 3
 SECONDS := 4
 bench-peers: all
