@@ -82,3 +82,13 @@ int64_t counter_week(int64_t at)
 {
 	return (counter_day(at) + DAYS_BEFORE_THURSDAY) / DAYS_OF_WEEK;
 }
+
+int64_t counter_day_start(int64_t day_no)
+{
+	return day_no * DAY_US;
+}
+
+int64_t counter_week_start(int64_t week_no)
+{
+	return (week_no * DAYS_OF_WEEK - DAYS_BEFORE_THURSDAY) * DAY_US;
+}

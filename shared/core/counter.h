@@ -48,4 +48,8 @@ int64_t counter_value(const struct balance *balance, enum counter counter, enum 
 int64_t counter_day(int64_t at);
 int64_t counter_week(int64_t at);
 
+/* counter_day_start, counter_week_start - the instant that it begins at. */
+int64_t counter_day_start(int64_t day_no);
+int64_t counter_week_start(int64_t week_no);
+
 #endif

@@ -45,6 +45,20 @@ enum status contact_resolve(struct tx *tx, const struct update *update, struct c
 	return OK;
 }
 
+enum status contact_lock(struct tx *tx, const struct contact *contact)
+{
+	int64_t account_id = 0;
+	enum status status = account_lock(tx, &contact->member.account.id, 1);
+
+	if (status == OK) {
+		status = identity_account_now(tx, contact->identity->id, &account_id);
+	}
+	if (status != OK) {
+		return status == NOT_FOUND ? RETRY : status;
+	}
+	return account_id == contact->member.account.id ? OK : RETRY;
+}
+
 enum status contact_seen(struct tx *tx, const struct update *update, const struct contact *contact)
 {
 	const struct person *actor = &update->actor;

@@ -26,6 +26,13 @@ struct contact {
 MUST_CHECK enum status contact_resolve(struct tx *tx, const struct update *update, struct contact *ret_contact);
 
 /*
+ * contact_lock - step: locks the account of who acts, before anything of it is changed.
+ *
+ * OK, RETRY (he is on another account since he was read), statuses of pg_run().
+ */
+MUST_CHECK enum status contact_lock(struct tx *tx, const struct contact *contact);
+
+/*
  * contact_seen - step, the last of a transaction: name and last seen when they differ or are older than 1 h. An update from a private chat
  * also shows that its bot may write to him.
  */

@@ -42,21 +42,6 @@ static struct str random_token(struct arena *arena)
 	return crypto_hex(arena, bytes, sizeof bytes);
 }
 
-/* Locks the account of who asks. RETRY when he is on another one since he was read: a code is of an account that lives. */
-static enum status lock_own_account(struct tx *tx, const struct contact *actor)
-{
-	int64_t account_id = 0;
-	enum status status = account_lock(tx, &actor->member.account.id, 1);
-
-	if (status == OK) {
-		status = identity_account_now(tx, actor->identity->id, &account_id);
-	}
-	if (status != OK) {
-		return status == NOT_FOUND ? RETRY : status;
-	}
-	return account_id == actor->member.account.id ? OK : RETRY;
-}
-
 enum status linking_issue(struct tx *tx, const struct contact *actor, struct str bot, struct link_code *ret_code)
 {
 	struct ctx *ctx = tx->ctx;
@@ -67,7 +52,7 @@ enum status linking_issue(struct tx *tx, const struct contact *actor, struct str
 	if (actor->member.identity_count == ACCOUNT_IDENTITIES_MAX) {
 		return CONFLICT;
 	}
-	status = lock_own_account(tx, actor);
+	status = contact_lock(tx, actor); /* a code is of an account that lives */
 	if (status != OK) {
 		return status;
 	}

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "core/mission.h"
 #include "store/columns.h"
 
 #define HUNDRED_YEARS_DAYS 36500
@@ -119,14 +120,6 @@ static enum status read_badges(struct tx *tx, struct arena *owner, struct econom
 	return OK;
 }
 
-static enum balance_period period_from_name(struct str name)
-{
-	if (str_eq(name, STR("daily"))) {
-		return BALANCE_DAY;
-	}
-	return str_eq(name, STR("weekly")) ? BALANCE_WEEK : BALANCE_EVER;
-}
-
 static enum status read_missions(struct tx *tx, struct arena *owner, struct economy *economy)
 {
 	struct pg_rows *rows = NULL;
@@ -153,7 +146,7 @@ static enum status read_missions(struct tx *tx, struct arena *owner, struct econ
 			.goal = pg_i64(rows, row, 5),
 			.xp = pg_i64(rows, row, 6),
 			.coins = pg_i64(rows, row, 7),
-			.period = period_from_name(pg_str(rows, row, 8)),
+			.period = mission_period_from_name(pg_str(rows, row, 8)),
 		};
 	}
 	economy->missions = missions;
