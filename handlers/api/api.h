@@ -32,6 +32,7 @@ enum status api_user_unknown(struct route_call *call);
 MUST_CHECK enum status get_user(struct route_call *call);
 MUST_CHECK enum status post_user(struct route_call *call);
 MUST_CHECK enum status post_events(struct route_call *call);
+MUST_CHECK enum status post_adjust(struct route_call *call); /* adjust.c */
 MUST_CHECK enum status get_board(struct route_call *call); /* boards.c */
 MUST_CHECK enum status get_openapi(struct route_call *call); /* openapi.c; app->own is the document, a struct str */
 

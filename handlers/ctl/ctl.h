@@ -159,6 +159,7 @@ enum ctl_exit run_user_show(struct ctl *ctl);
 enum ctl_exit run_user_merge(struct ctl *ctl);
 enum ctl_exit run_user_unmerge(struct ctl *ctl);
 enum ctl_exit run_user_unlink(struct ctl *ctl);
+enum ctl_exit run_user_adjust(struct ctl *ctl);
 enum ctl_exit run_outbox_list(struct ctl *ctl);
 enum ctl_exit run_outbox_retry(struct ctl *ctl);
 enum ctl_exit run_verify(struct ctl *ctl);

@@ -28,6 +28,8 @@ static const struct ctl_command commands[] = {
 	 CTL_NEED_APP, 2, 2, {{0}}, run_user_merge},
 	{"user", "unmerge", "MERGE", "undo a joining; trivet user show lists them", CTL_NEED_APP, 1, 1, {{0}}, run_user_unmerge},
 	{"user", "unlink", "PLATFORM:ID", "give an identity an account of its own", CTL_NEED_APP, 1, 1, {{0}}, run_user_unlink},
+	{"user", "adjust", "WHO [--xp N] [--coins N] --reason TEXT [--key KEY]", "give or take XP and coins (WHO: PLATFORM:ID or ACCOUNT)",
+	 CTL_NEED_APP, 1, 1, {{"--xp", true}, {"--coins", true}, {"--reason", true}, {"--key", true}}, run_user_adjust},
 	{"chat", "add", "PLATFORM:ID [--title TEXT]", "let a chat give activity", CTL_NEED_APP, 1, 1, {{"--title", true}}, run_chat_add},
 	{"chat", "list", "", "the chats that are known", CTL_NEED_APP, 0, 0, {{0}}, run_chat_list},
 	{"chat", "ignore", "PLATFORM:ID", "let a chat give no activity", CTL_NEED_APP, 1, 1, {{0}}, run_chat_ignore},

@@ -1,6 +1,8 @@
-/* trivet user show|merge|unmerge|unlink */
+/* trivet user show|merge|unmerge|unlink|adjust */
 #include "base/parse.h"
 #include "ctl.h"
+#include "io/crypto.h"
+#include "service/adjust.h"
 #include "service/linking.h"
 #include "service/operator.h"
 #include "service/tx.h"
@@ -275,4 +277,90 @@ enum ctl_exit run_user_unlink(struct ctl *ctl)
 		return ctl_fail(ctl, "it is the only identity of its account: there is nothing to separate");
 	}
 	return ctl_done(ctl, STR_FMT " has an account of its own now", STR_ARG(ctl->words[0]));
+}
+
+/* ---- adjust -------------------------------------------------------------------------------------------------------------------- */
+
+#define OWN_KEY_BYTES 16
+
+/* A number of an option; 0 when it was not given. */
+static enum ctl_exit take_change(struct ctl *ctl, const char *option, int64_t *ret_change)
+{
+	struct str text = ctl_value(ctl, option);
+	if (str_present(text) && parse_i64(text, -ADJUST_MAX, ADJUST_MAX, ret_change) != OK) {
+		return ctl_misused(ctl, "%s is a whole number from -2^53 to 2^53", option);
+	}
+	return CTL_DONE;
+}
+
+/* Without --key each call is an order of its own. */
+static struct str key_of_order(struct ctl *ctl)
+{
+	unsigned char random[OWN_KEY_BYTES];
+	if (ctl_given(ctl, "--key")) {
+		return ctl_value(ctl, "--key");
+	}
+	crypto_random(random, sizeof random);
+	return crypto_hex(ctl->ctx.arena, random, sizeof random);
+}
+
+static enum ctl_exit take_order(struct ctl *ctl, struct adjust_order *order)
+{
+	struct whom whom = {0};
+	struct str detail = STR("is missing");
+	enum ctl_exit taken = take_change(ctl, "--xp", &order->xp);
+	taken = taken == CTL_DONE ? take_change(ctl, "--coins", &order->coins) : taken;
+	if (taken != CTL_DONE) {
+		return taken;
+	}
+	if (order->xp == 0 && order->coins == 0) {
+		return ctl_misused(ctl, "nothing changes: say --xp or --coins");
+	}
+	order->reason = ctl_value(ctl, "--reason");
+	if (!str_present(order->reason) || adjust_reason_check(ctl->ctx.arena, order->reason, &detail) != OK) {
+		return ctl_misused(ctl, "--reason " STR_FMT ": people read it in their history", STR_ARG(detail));
+	}
+	order->key = key_of_order(ctl);
+	if (!event_key_ok(order->key)) {
+		return ctl_misused(ctl, "--key is 1 to %d printable ASCII characters", EVENT_KEY_MAX);
+	}
+	taken = find_whom(ctl, ctl->words[0], false, &whom);
+	order->account_id = whom.account;
+	return taken;
+}
+
+static enum ctl_exit tell_adjusted(struct ctl *ctl, const struct adjusted *adjusted)
+{
+	switch (adjusted->verdict) {
+	case ADJUST_DONE:
+	case ADJUST_REPEATED:
+		return ctl_object(ctl, json_set_bool(adjust_json(ctl->ctx.arena, adjusted), "repeated", adjusted->verdict == ADJUST_REPEATED));
+	case ADJUST_KEY_REUSED:
+		return ctl_fail(ctl, "this key came before with another content; what differs: " STR_FMT, STR_ARG(adjusted->differs));
+	case ADJUST_INSUFFICIENT:
+		return ctl_fail(ctl, "there are %lld XP and %lld coins, and neither may go below zero", (long long)adjusted->xp_after,
+		                (long long)adjusted->coins_after);
+	case ADJUST_OVERFLOW:
+		return ctl_fail(ctl, "a sum would leave 64 bits: there are %lld XP and %lld coins", (long long)adjusted->xp_after,
+		                (long long)adjusted->coins_after);
+	case ADJUST_NOBODY:
+		return ctl_fail(ctl, STR_FMT " is no living account: see trivet user show", STR_ARG(ctl->words[0]));
+	case ADJUST_OUT_OF_RANGE: /* take_order() takes none */
+	case ADJUST_UNSET:
+	case ADJUST_VERDICT_COUNT:
+		break;
+	}
+	return ctl_status(ctl, "the account", INTERNAL);
+}
+
+enum ctl_exit run_user_adjust(struct ctl *ctl)
+{
+	struct adjust_order order = {.space = BY, .source = BY};
+	struct adjusted adjusted;
+	enum ctl_exit taken = take_order(ctl, &order);
+	if (taken != CTL_DONE) {
+		return taken;
+	}
+	enum status status = adjust(&ctl->ctx, &order, &adjusted);
+	return status == OK ? tell_adjusted(ctl, &adjusted) : ctl_status(ctl, "the account", status);
 }
