@@ -1,4 +1,4 @@
-/* trivet chat add|list|ignore|multiply: which chats give activity. */
+/* trivet chat add|list|ignore|multiply|announce: which chats give activity, and which are told of ranks. */
 #include "base/parse.h"
 #include "base/utf.h"
 #include "ctl.h"
@@ -88,11 +88,38 @@ enum ctl_exit run_chat_multiply(struct ctl *ctl)
 	                   json_set_i64(chat_json(&chat), "multiplier", percent), "weighs differently now");
 }
 
+enum ctl_exit run_chat_announce(struct ctl *ctl)
+{
+	struct ctl_person chat;
+	struct str language = ctl_value(ctl, "--language");
+	bool on = str_eq(ctl->words[1], STR("on"));
+	enum ctl_exit taken = take_chat(ctl, &chat);
+	if (taken != CTL_DONE) {
+		return taken;
+	}
+	if (chat.platform != PLATFORM_TELEGRAM) {
+		return ctl_misused(ctl, "only groups on Telegram are told of ranks");
+	}
+	if (!on && !str_eq(ctl->words[1], STR("off"))) {
+		return ctl_misused(ctl, "\"" STR_FMT "\" is neither on nor off", STR_ARG(ctl->words[1]));
+	}
+	if (str_present(language) && !str_eq(language, STR("ru")) && !str_eq(language, STR("en"))) {
+		return ctl_misused(ctl, "\"" STR_FMT "\" is neither ru nor en", STR_ARG(language));
+	}
+	struct pg_params params = chat_params(ctl, &chat);
+	pg_add_bool(&params, on);
+	pg_add_str(&params, language);
+	struct json *after = json_set_str(json_set_bool(chat_json(&chat), "announce", on), "language", language);
+	return change_chat(ctl, SQL_OPERATOR_CHAT_ANNOUNCE, &params, "chat.announce", after,
+	                   on ? "is told of new ranks from now on" : "is told of no ranks from now on");
+}
+
 enum ctl_exit run_chat_list(struct ctl *ctl)
 {
 	static const struct ctl_column columns[] = {
 		{"platform", CTL_TEXT},     {"chat_id", CTL_TEXT},    {"title", CTL_TEXT},    {"state", CTL_TEXT},
-		{"multiplier", CTL_NUMBER}, {"changed_at", CTL_TIME}, {NULL, CTL_KIND_UNSET},
+		{"multiplier", CTL_NUMBER}, {"announce", CTL_TRUTH},  {"language", CTL_TEXT}, {"changed_at", CTL_TIME},
+		{NULL, CTL_KIND_UNSET},
 	};
 	struct pg_params none = pg_params(ctl->ctx.arena);
 	return ctl_report(ctl, SQL_OPERATOR_CHAT_LIST, &none, columns);

@@ -171,5 +171,6 @@ enum ctl_exit run_chat_add(struct ctl *ctl);
 enum ctl_exit run_chat_list(struct ctl *ctl);
 enum ctl_exit run_chat_ignore(struct ctl *ctl);
 enum ctl_exit run_chat_multiply(struct ctl *ctl);
+enum ctl_exit run_chat_announce(struct ctl *ctl);
 
 #endif

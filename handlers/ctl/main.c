@@ -33,6 +33,8 @@ static const struct ctl_command commands[] = {
 	{"chat", "add", "PLATFORM:ID [--title TEXT]", "let a chat give activity", CTL_NEED_APP, 1, 1, {{"--title", true}}, run_chat_add},
 	{"chat", "list", "", "the chats that are known", CTL_NEED_APP, 0, 0, {{0}}, run_chat_list},
 	{"chat", "ignore", "PLATFORM:ID", "let a chat give no activity", CTL_NEED_APP, 1, 1, {{0}}, run_chat_ignore},
+	{"chat", "announce", "PLATFORM:ID on|off [--language ru|en]", "tell a group of its members' new ranks", CTL_NEED_APP, 2, 2, {{"--language", true}},
+	 run_chat_announce},
 	{"chat", "multiply", "PLATFORM:ID PERCENT", "weigh a chat's activity, 0 to 1000 percent", CTL_NEED_APP, 2, 2, {{0}}, run_chat_multiply},
 	{"clock", NULL, "[+N | -N | N]", "show or set the development clock's offset in seconds", CTL_NEED_APP, 0, 1, {{0}}, run_clock},
 	{"apikey", "new", "NAME [--scope A,B,..] [--bot BOT] [--platform PLATFORM] [--trust full|counters]", "make an API key; it is shown once",

@@ -1,7 +1,6 @@
-/* /start, /help, /profile, /lang */
+/* /start, /help, /profile */
 #include "command/cmd_link.h"
 #include "command/handlers.h"
-#include "service/sighting.h"
 #include "service/tx.h"
 #include "store/store.h"
 
@@ -111,27 +110,15 @@ static struct str platform_titles(const struct ctx *ctx, struct str names)
 	return buf_str(&out);
 }
 
-static struct str profile_title(struct ctx *ctx, const struct update *update, const struct profile *profile)
+static struct reply *profile_reply(struct command_call *call, const struct profile *profile)
 {
-	const struct person *actor = &update->actor;
-
-	if (!str_empty(profile->display_name)) {
-		return profile->display_name;
-	}
-	if (!str_empty(actor->name)) {
-		return actor->name;
-	}
-	return str_printf(ctx->arena, "%lld", (long long)actor->platform_id);
-}
-
-static struct reply *profile_reply(struct ctx *ctx, const struct update *update, const struct profile *profile)
-{
+	struct ctx *ctx = call->ctx;
 	struct reply *reply = reply_new(ctx->arena);
 
 	if (reply == NULL) {
 		return NULL;
 	}
-	reply_line(reply, REPLY_TITLE, MSG_PROFILE_TITLE, (struct text_arg[]){TEXT_STR(profile_title(ctx, update, profile))}, 1);
+	reply_line(reply, REPLY_TITLE, MSG_PROFILE_TITLE, (struct text_arg[]){TEXT_STR(command_name(call, profile->display_name))}, 1);
 	REPLY_SAY(reply, MSG_PROFILE_RANK, TEXT_STR(profile->rank));
 	REPLY_SAY(reply, MSG_PROFILE_XP, TEXT_INT(profile->xp));
 	if (str_present(profile->next_rank)) {
@@ -144,64 +131,12 @@ static struct reply *profile_reply(struct ctx *ctx, const struct update *update,
 
 enum status cmd_profile(struct command_call *call, struct reply **ret_reply)
 {
-	struct ctx *ctx = call->ctx;
-	const struct person *actor = &call->update->actor;
-	struct profile_arg arg = {.actor = actor};
-	const struct profile *profile = &arg.profile;
-	enum status status = service_read(ctx, read_profile, &arg);
+	struct profile_arg arg = {.actor = &call->update->actor};
+	enum status status = command_read(call, read_profile, &arg, &arg.profile.viewer);
 
-	if (status == NOT_FOUND) {
-		status = contact_ensure(ctx, call->update);
-		status = status == OK ? service_read(ctx, read_profile, &arg) : status;
-	}
 	if (status != OK) {
 		return status;
 	}
-	if (contact_is_stale(actor, profile->username, profile->name, profile->language_hint, profile->last_seen, ctx->now)) {
-		sighting_note(ctx, call->update);
-	}
-	ctx->language = language_choose(profile->language, actor->language_hint);
-	*ret_reply = profile_reply(ctx, call->update, profile);
+	*ret_reply = profile_reply(call, &arg.profile);
 	return *ret_reply != NULL ? OK : TOO_LARGE;
-}
-
-/* ---- /lang ---- */
-
-/* work->arg: the chosen code; absent: show what is set. */
-static enum status set_language(struct tx *tx, struct command_work *work, struct contact *actor, struct once_result *result)
-{
-	const struct str *code = work->arg;
-	enum language chosen = language_from_code(*code);
-	enum status status = OK;
-
-	if (chosen != LANGUAGE_UNSET) {
-		status = account_set_language(tx, actor->member.account.id, chosen);
-		status = status == NOT_FOUND ? RETRY : status; /* joined since he was read */
-		tx->ctx->language = chosen;
-	}
-	result->reply = command_reply(tx->ctx, chosen != LANGUAGE_UNSET ? MSG_LANG_SET : MSG_LANG_NOW);
-	if (result->reply == NULL) {
-		return TOO_LARGE;
-	}
-	if (chosen == LANGUAGE_UNSET) {
-		reply_button(result->reply, MSG_BUTTON_LANG_RU, STR("lang_set:ru"), REPLY_STYLE_UNSET);
-		reply_button(result->reply, MSG_BUTTON_LANG_EN, STR("lang_set:en"), REPLY_STYLE_UNSET);
-	}
-	result->reply->replace = chosen != LANGUAGE_UNSET && work->call->update->kind == UPDATE_BUTTON;
-	return status;
-}
-
-static enum status run_language(struct command_call *call, struct str code, struct reply **ret_reply)
-{
-	return command_answer_once(call, set_language, &code, ret_reply);
-}
-
-enum status cmd_lang(struct command_call *call, struct reply **ret_reply)
-{
-	return run_language(call, call->args[0], ret_reply);
-}
-
-enum status cmd_lang_set(struct command_call *call, struct reply **ret_reply)
-{
-	return run_language(call, call->action_argument, ret_reply);
 }

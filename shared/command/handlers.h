@@ -7,6 +7,7 @@
 #include "command/command.h"
 #include "service/contact.h"
 #include "service/once.h"
+#include "store/shown.h"
 
 #define COMMAND(name, platforms, place, access, effect, rate, answer, menu, args, run, leaked) \
 	enum status run(struct command_call *call, struct reply **ret_reply);
@@ -35,6 +36,17 @@ MUST_CHECK enum status command_answer_once(struct command_call *call,
 
 /* command_member - the acting person's account for a command that only reads; made at first contact. Sets ctx->language. */
 MUST_CHECK enum status command_member(struct command_call *call, struct member *ret_member);
+
+/*
+ * command_read - one SELECT about the acting person, who is made at first contact; notes that he was seen. Sets ctx->language.
+ *
+ * read     by the actor's platform id; fills *viewer, or answers NOT_FOUND
+ */
+MUST_CHECK enum status command_read(struct command_call *call, enum status (*read)(struct tx *tx, void *arg), void *arg,
+                                    const struct viewer *viewer);
+
+/* command_name - what somebody is called in the open: the name that he chose, else the platform's, else his number; not too long. */
+struct str command_name(struct command_call *call, struct str display_name);
 
 /* command_reply - a reply with one line, private; NULL when the arena failed. */
 struct reply *command_reply(struct ctx *ctx, enum message message);

@@ -1,4 +1,5 @@
 /* What the functions of commands share: the transaction of a work, the read of an account. */
+#include "base/utf.h"
 #include "command/handlers.h"
 #include "service/sighting.h"
 #include "service/tx.h"
@@ -36,40 +37,76 @@ enum status command_answer_once(struct command_call *call,
 	return status;
 }
 
+/* What a read found out about who reads. */
+static void note_viewer(struct command_call *call, const struct viewer *viewer)
+{
+	const struct person *actor = &call->update->actor;
+
+	if (contact_is_stale(actor, viewer->username, viewer->name, viewer->language_hint, viewer->last_seen, call->ctx->now)) {
+		sighting_note(call->ctx, call->update);
+	}
+	call->ctx->language = language_choose(viewer->language, actor->language_hint);
+}
+
+enum status command_read(struct command_call *call, enum status (*read)(struct tx *tx, void *arg), void *arg, const struct viewer *viewer)
+{
+	enum status status = service_read(call->ctx, read, arg);
+
+	if (status == NOT_FOUND) {
+		status = contact_ensure(call->ctx, call->update);
+		status = status == OK ? service_read(call->ctx, read, arg) : status;
+	}
+	if (status == OK) {
+		note_viewer(call, viewer);
+	}
+	return status;
+}
+
 struct member_arg {
 	const struct person *actor;
 	struct member *member;
+	struct viewer viewer;
 };
 
 static enum status read_member(struct tx *tx, void *arg)
 {
 	struct member_arg *a = arg;
+	enum status status = member_read_by_identity(tx, a->actor->platform, a->actor->platform_id, a->member);
 
-	return member_read_by_identity(tx, a->actor->platform, a->actor->platform_id, a->member);
+	if (status == OK) {
+		const struct identity *seen = member_identity(a->member, a->actor->platform);
+
+		if (seen == NULL) {
+			return INTERNAL; /* it was found by this very identity */
+		}
+		a->viewer = (struct viewer){.account_id = a->member->account.id, .language = a->member->account.language, .username = seen->username,
+			.name = seen->name, .language_hint = seen->language_hint, .last_seen = seen->last_seen};
+	}
+	return status;
 }
 
 enum status command_member(struct command_call *call, struct member *ret_member)
 {
-	const struct person *actor = &call->update->actor;
 	struct member member = {0};
-	struct member_arg arg = {.actor = actor, .member = &member};
-	enum status status = service_read(call->ctx, read_member, &arg);
+	struct member_arg arg = {.actor = &call->update->actor, .member = &member};
+	enum status status = command_read(call, read_member, &arg, &arg.viewer);
 
-	if (status == NOT_FOUND) {
-		status = contact_ensure(call->ctx, call->update);
-		if (status == OK) {
-			status = service_read(call->ctx, read_member, &arg);
-		}
+	if (status == OK) {
+		*ret_member = member;
 	}
-	if (status != OK) {
-		return status;
-	}
-	const struct identity *seen = member_identity(&member, actor->platform);
+	return status;
+}
 
-	if (seen != NULL && contact_is_stale(actor, seen->username, seen->name, seen->language_hint, seen->last_seen, call->ctx->now)) {
-		sighting_note(call->ctx, call->update);
+/* Of a name among other words. */
+#define NAME_POINTS_MAX 32
+
+struct str command_name(struct command_call *call, struct str display_name)
+{
+	const struct person *actor = &call->update->actor;
+	struct str name = !str_empty(display_name) ? display_name : actor->name;
+
+	if (str_empty(name)) {
+		return str_printf(call->ctx->arena, "%lld", (long long)actor->platform_id);
 	}
-	call->ctx->language = language_choose(member.account.language, actor->language_hint);
-	*ret_member = member;
-	return OK;
+	return utf_clip_points(name, NAME_POINTS_MAX);
 }

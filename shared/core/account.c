@@ -63,6 +63,11 @@ const struct identity *member_identity_by_id(const struct member *member, int64_
 	return NULL;
 }
 
+bool member_is_complete(const struct member *member)
+{
+	return !str_empty(member->account.display_name) && member->account.language != LANGUAGE_UNSET && member->identity_count >= 2;
+}
+
 struct str identity_label(struct arena *arena, const struct identity *identity)
 {
 	if (!str_empty(identity->name)) {

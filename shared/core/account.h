@@ -125,6 +125,9 @@ const struct identity *member_identity(const struct member *member, enum platfor
 /* member_identity_by_id - NULL when that identity is not on this account. */
 const struct identity *member_identity_by_id(const struct member *member, int64_t identity_id);
 
+/* member_is_complete - whether the profile is: language and name chosen, two identities (domain.md, Missions). */
+bool member_is_complete(const struct member *member);
+
 /* identity_label - what people call somebody: the name, else "@username", else the platform's number. Arena: for the last two. */
 struct str identity_label(struct arena *arena, const struct identity *identity);
 

@@ -30,6 +30,16 @@ struct str ledger_kind_name(enum ledger_kind kind)
 	return kinds[kind].name;
 }
 
+enum ledger_kind ledger_kind_from_name(struct str name)
+{
+	for (int kind = LEDGER_UNSET + 1; kind < LEDGER_KIND_COUNT; kind++) {
+		if (str_eq(name, kinds[kind].name)) {
+			return (enum ledger_kind)kind;
+		}
+	}
+	return LEDGER_UNSET;
+}
+
 bool ledger_kind_earns(enum ledger_kind kind)
 {
 	return kinds[kind].earns;

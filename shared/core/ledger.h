@@ -35,6 +35,8 @@ enum ledger_kind {
 
 /* ledger_kind_name - "xp_change" ...: the words of the table's column. */
 struct str ledger_kind_name(enum ledger_kind kind);
+/* ledger_kind_from_name - LEDGER_UNSET for a kind that this version does not know. */
+enum ledger_kind ledger_kind_from_name(struct str name);
 
 /* ledger_kind_earns - counts for boards of a period (positive rows, not adjust, import, merge, unmerge). */
 bool ledger_kind_earns(enum ledger_kind kind);

@@ -122,7 +122,8 @@ struct str reply_encode(struct arena *arena, const struct reply *reply);
 /*
  * reply_decode - back to a value whose strings are borrowed from `encoded`.
  *
- * OK, TOO_LARGE (arena), INVALID (not ours, or of a later version; version 1, whose labels had no argument, is read). A message name that this version no longer has becomes a line less.
+ * OK, TOO_LARGE (arena), INVALID (not ours, or of a later version; version 1, whose labels had no argument, is read). A message name
+ * that this version no longer has becomes a line less.
  */
 MUST_CHECK enum status reply_decode(struct arena *arena, struct str encoded, struct reply **ret_reply);
 

@@ -1,6 +1,7 @@
 #include "service/applying.h"
 
 #include "base/metric.h"
+#include "base/parse.h"
 #include "io/json.h"
 #include "service/events.h"
 #include "service/payout.h"
@@ -164,6 +165,17 @@ static enum status read_event(struct arena *arena, const struct event_row *row, 
 	return status;
 }
 
+/* The chat of a message, as its bot told it; 0: of none. */
+static int64_t chat_of(const struct event *event)
+{
+	int64_t chat = 0;
+
+	if (event->type != EVENT_MESSAGE_SENT || parse_i64(event->values[EVENT_MESSAGE_CHAT].text, INT64_MIN, INT64_MAX, &chat) != OK) {
+		return 0;
+	}
+	return chat;
+}
+
 static enum status apply_row(struct tx *tx, struct batch *batch, size_t i)
 {
 	const struct event_row *row = &batch->rows[i];
@@ -187,6 +199,7 @@ static enum status apply_row(struct tx *tx, struct batch *batch, size_t i)
 		batch->rejected++;
 		return OK;
 	}
+	batch->payout.chat_id = chat_of(&event);
 	account->changed = true;
 	account->last_active = account->last_active > seen ? account->last_active : seen;
 	return payout_take(tx, &batch->payout, account->id, row->source);

@@ -245,3 +245,22 @@ enum status boards_read(struct ctx *ctx, const struct board_wish *wish, struct b
 	}
 	return status;
 }
+
+enum status boards_place(struct ctx *ctx, enum board_by by, int64_t account_id, const struct board_values *values, int64_t *ret_place)
+{
+	const struct board_wish wish = {.period = BOARD_ALL, .by = by};
+	struct reading reading = {.ctx = ctx, .wish = &wish, .key = boards_key(ctx->arena, BOARD_ALL, 0, by),
+	                          .person = {.name.account_id = account_id, .values = *values}};
+	struct board_page page = {0};
+	int64_t index = 0;
+	bool listed = false;
+	enum status status = fetch(&reading, 0, 1); /* also says whether the sets are to be believed */
+
+	if (status == OK) {
+		status = place_me(&reading, &page, &index, &listed);
+	}
+	if (status == OK) {
+		*ret_place = page.me.place;
+	}
+	return status;
+}

@@ -86,6 +86,14 @@ MUST_CHECK enum status boards_wish(struct arena *arena, struct str query, bool p
  */
 MUST_CHECK enum status boards_read(struct ctx *ctx, const struct board_wish *wish, struct board_page *ret_page);
 
+/*
+ * boards_place - the place among all, by XP or coins, of somebody who was read already; nothing is asked of PostgreSQL.
+ *
+ * OK, UNAVAILABLE (also while the boards are made anew), TOO_LARGE.
+ */
+MUST_CHECK enum status boards_place(struct ctx *ctx, enum board_by by, int64_t account_id, const struct board_values *values,
+                                    int64_t *ret_place);
+
 /* boards_json - {"board", "by", "items", "next_cursor", "me"?} as a tree of the bound arena; NULL when it is out. */
 struct json *boards_json(struct arena *arena, const struct board_wish *wish, const struct board_page *page);
 

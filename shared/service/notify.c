@@ -1,7 +1,11 @@
 #include "service/notify.h"
 
+#include <assert.h>
+
+#include "base/utf.h"
 #include "service/sealed.h"
 #include "store/queue.h"
+#include "store/shown.h"
 
 /* What a person waits for is tried longer than a mere notice (domain.md, "Notifications"). */
 #define PATIENCE_US (24 * HOUR_US)
@@ -83,19 +87,18 @@ enum status notify_person(struct tx *tx, int64_t account_id, struct str topic, c
 	return notify_add(tx, &notice);
 }
 
-static enum status fill_rows(struct tx *tx, const struct person_notice *notices, size_t count, const struct outbox_found *found,
-                             size_t found_count, struct outbox_new *rows)
+static enum status fill_rows(struct tx *tx, const struct person_notice *notices, const struct notice_writer *writer,
+                             const struct outbox_found *found, size_t found_count, struct outbox_new *rows)
 {
-	size_t at = 0;
+	struct arena *arena = tx->ctx->arena;
 	for (size_t i = 0; i < found_count; i++) {
-		while (at < count && notices[at].account_id < found[i].account_id) {
-			at++;
+		const struct person_notice *notice = &notices[found[i].index];
+		struct reply *reply = writer->write(arena, writer->context, notice);
+		if (reply == NULL) {
+			return TOO_LARGE;
 		}
-		if (at == count || notices[at].account_id != found[i].account_id) {
-			return INTERNAL;
-		}
-		rows[i] = (struct outbox_new){.platform = found[i].reach.platform, .bot = found[i].reach.bot, .account_id = found[i].account_id,
-			.recipient = found[i].reach.recipient, .body = reply_encode(tx->ctx->arena, notices[at].reply)};
+		rows[i] = (struct outbox_new){.platform = found[i].reach.platform, .bot = found[i].reach.bot, .account_id = notice->account_id,
+			.recipient = found[i].reach.recipient, .topic = notice->topic, .body = reply_encode(arena, reply)};
 		if (!str_present(rows[i].body)) {
 			return TOO_LARGE;
 		}
@@ -103,7 +106,7 @@ static enum status fill_rows(struct tx *tx, const struct person_notice *notices,
 	return OK;
 }
 
-enum status notify_ranks(struct tx *tx, const struct person_notice *notices, size_t count)
+enum status notify_many(struct tx *tx, const struct person_notice *notices, size_t count, const struct notice_writer *writer)
 {
 	struct outbox_listener *wishes = arena_array(tx->ctx->arena, count, sizeof(*wishes));
 	struct outbox_found *found = NULL;
@@ -112,8 +115,9 @@ enum status notify_ranks(struct tx *tx, const struct person_notice *notices, siz
 		return TOO_LARGE;
 	}
 	for (size_t i = 0; i < count; i++) {
-		wishes[i] = (struct outbox_listener){
-			.account_id = notices[i].account_id, .platform = notices[i].prefer_platform, .bot = notices[i].prefer_bot};
+		assert(topic_ok(notices[i].topic) && patience(notices[i].topic) == PATIENCE_US);
+		wishes[i] = (struct outbox_listener){.account_id = notices[i].account_id, .platform = notices[i].prefer_platform,
+			.bot = notices[i].prefer_bot, .topic = notices[i].topic};
 	}
 	enum status status = outbox_reach_many(tx, wishes, count, STR(NOTIFY_BOT_DISCORD), &found, &found_count);
 	if (status != OK || found_count == 0) {
@@ -123,6 +127,50 @@ enum status notify_ranks(struct tx *tx, const struct person_notice *notices, siz
 	if (rows == NULL) {
 		return TOO_LARGE;
 	}
-	status = fill_rows(tx, notices, count, found, found_count, rows);
-	return status == OK ? outbox_add_many(tx, rows, found_count, STR("rank"), tx->ctx->now + patience(STR("rank"))) : status;
+	status = fill_rows(tx, notices, writer, found, found_count, rows);
+	return status == OK ? outbox_add_many(tx, rows, found_count, tx->ctx->now + PATIENCE_US) : status;
+}
+
+/* A name on a line of a group's chat. */
+#define NAME_POINTS_MAX 32
+
+static enum status announcement(struct tx *tx, const struct group_news *news, struct str name, struct outbox_new *row)
+{
+	struct reply *reply = reply_new(tx->ctx->arena);
+	if (reply == NULL) {
+		return TOO_LARGE;
+	}
+	if (str_empty(name)) {
+		REPLY_SAY(reply, MSG_RANK_ANNOUNCED_NAMELESS, TEXT_STR(news->rank));
+	} else {
+		REPLY_SAY(reply, MSG_RANK_ANNOUNCED, TEXT_STR(utf_clip_points(name, NAME_POINTS_MAX)), TEXT_STR(news->rank));
+	}
+	*row = (struct outbox_new){.platform = PLATFORM_TELEGRAM, .bot = news->bot, .recipient = news->chat_id, .topic = STR("announce"),
+		.body = reply_encode(tx->ctx->arena, reply)};
+	return str_present(row->body) ? OK : TOO_LARGE;
+}
+
+enum status notify_groups(struct tx *tx, const struct group_news *news, size_t count)
+{
+	struct announce_wish *wishes = arena_array(tx->ctx->arena, count, sizeof(*wishes));
+	struct announce_found *found = NULL;
+	size_t found_count = 0;
+	if (wishes == NULL) {
+		return TOO_LARGE;
+	}
+	for (size_t i = 0; i < count; i++) {
+		wishes[i] = (struct announce_wish){.account_id = news[i].account_id, .chat_id = news[i].chat_id};
+	}
+	enum status status = announce_where(tx, wishes, count, &found, &found_count);
+	if (status != OK || found_count == 0) {
+		return status;
+	}
+	struct outbox_new *rows = arena_array(tx->ctx->arena, found_count, sizeof(*rows));
+	if (rows == NULL) {
+		return TOO_LARGE;
+	}
+	for (size_t i = 0; i < found_count && status == OK; i++) {
+		status = announcement(tx, &news[found[i].index], found[i].name, &rows[i]);
+	}
+	return status == OK ? outbox_add_many(tx, rows, found_count, tx->ctx->now + PATIENCE_US) : status;
 }

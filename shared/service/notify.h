@@ -51,17 +51,36 @@ MUST_CHECK enum status notify_person(struct tx *tx, int64_t account_id, struct s
 /* One of many notices. */
 struct person_notice {
 	int64_t account_id;
+	struct str topic;              /* rank, badge, mission, reminder: a person has a switch for each */
 	enum platform prefer_platform; /* as for notify_person() */
 	struct str prefer_bot;
-	const struct reply *reply; /* neutral, without secrets */
+	const void *about; /* for the writer */
+};
+
+/* Makes the words of one notice: neutral, without secrets; NULL when the arena failed. */
+struct notice_writer {
+	struct reply *(*write)(struct arena *arena, const void *context, const struct person_notice *notice);
+	const void *context;
 };
 
 /*
- * notify_ranks - tells many people of their rank, by two statements for all: those who want to hear of it and can be reached.
+ * notify_many - tells many people something, by two statements for all: those who want to hear of it and can be reached. Words are made for
+ * them only.
  *
- * notices   by ascending account, one for each
+ * notices   their topics are none of those that are tried longer
  * OK, TOO_LARGE, statuses of pg_run().
  */
-MUST_CHECK enum status notify_ranks(struct tx *tx, const struct person_notice *notices, size_t count);
+MUST_CHECK enum status notify_many(struct tx *tx, const struct person_notice *notices, size_t count, const struct notice_writer *writer);
+
+/* Somebody reached a rank in a Telegram group. */
+struct group_news {
+	int64_t account_id;
+	int64_t chat_id;
+	struct str bot; /* that heard it */
+	struct str rank;
+};
+
+/* notify_groups - says so in those groups that staff wanted told, of people who may be told of. OK, TOO_LARGE, statuses of pg_run(). */
+MUST_CHECK enum status notify_groups(struct tx *tx, const struct group_news *news, size_t count);
 
 #endif

@@ -8,18 +8,23 @@
 #include "store/catalogue.h"
 #include "store/event.h"
 
-/* To be told to one person: the whole of a batch in one notice. */
+/* To be told to one person: the whole of a batch in one notice per switch. */
 struct payout_news {
 	int64_t account_id;
-	struct str source;    /* where it began: "telegram:<bot>" names the bot that had better tell it */
-	int64_t rank_reached; /* the highest; an id */
-	int64_t rank_coins;   /* of all that were passed */
+	struct str source;           /* where it began: "telegram:<bot>" names the bot that had better tell it */
+	int64_t rank_reached;        /* the highest; an id; 0: none */
+	int64_t rank_coins;          /* of all that were passed */
+	struct str rank_source;      /* what led to that rank, and in which chat; 0: in none */
+	int64_t rank_chat_id;
+	struct economy_set badges;   /* earned */
+	struct economy_set missions; /* completed */
 };
 
 struct payout {
 	const struct economy *economy;
 	struct periods running;
 	struct economy_effects effects; /* of the turn that is being taken */
+	int64_t chat_id;                /* of that turn: where it happened, set by who knows it; 0: in no chat */
 	struct event_posting *postings;
 	size_t posting_count;
 	size_t posting_room;

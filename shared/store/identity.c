@@ -99,19 +99,16 @@ enum status profile_read(struct tx *tx, enum platform platform, int64_t platform
 		return NOT_FOUND;
 	}
 	*ret_profile = (struct profile){
-		.account_id = pg_i64(rows, 0, 0),
-		.language = language_from_code(pg_str(rows, 0, 2)),
-		.display_name = pg_str(rows, 0, 3),
-		.xp = pg_i64(rows, 0, 4),
-		.coins = pg_i64(rows, 0, 5),
-		.rank = pg_str(rows, 0, 6),
-		.next_rank = pg_str(rows, 0, 7),
-		.next_xp = pg_i64(rows, 0, 8),
-		.platforms = pg_str(rows, 0, 9),
-		.username = pg_str(rows, 0, 10),
-		.name = pg_str(rows, 0, 11),
-		.language_hint = pg_str(rows, 0, 12),
-		.last_seen = pg_time(rows, 0, 13),
+		.viewer = viewer_read(rows),
+		.display_name = pg_str(rows, 0, VIEWER_COLUMNS),
+		.xp = pg_i64(rows, 0, VIEWER_COLUMNS + 1),
+		.coins = pg_i64(rows, 0, VIEWER_COLUMNS + 2),
+		.rank = pg_str(rows, 0, VIEWER_COLUMNS + 3),
+		.rank_xp = pg_i64(rows, 0, VIEWER_COLUMNS + 4),
+		.next_rank = pg_str(rows, 0, VIEWER_COLUMNS + 5),
+		.next_xp = pg_i64(rows, 0, VIEWER_COLUMNS + 6),
+		.platforms = pg_str(rows, 0, VIEWER_COLUMNS + 7),
+		.hidden = pg_bool(rows, 0, VIEWER_COLUMNS + 8),
 	};
 	return OK;
 }

@@ -105,6 +105,7 @@ enum status outbox_reach_many(struct tx *tx, const struct outbox_listener *wishe
 	column_add_words(&params, wishes, COLUMN(outbox_listener, platform), count, platform_word);
 	column_add_strs(&params, wishes, COLUMN(outbox_listener, bot), count);
 	pg_add_str(&params, discord_bot);
+	column_add_strs(&params, wishes, COLUMN(outbox_listener, topic), count);
 	enum status status = tx_query(tx, SQL_OUTBOX_REACH_MANY, &params, &rows);
 
 	if (status != OK) {
@@ -117,7 +118,7 @@ enum status outbox_reach_many(struct tx *tx, const struct outbox_listener *wishe
 		return TOO_LARGE;
 	}
 	for (size_t i = 0; i < found; i++) {
-		list[i] = (struct outbox_found){.account_id = pg_i64(rows, (int)i, 0),
+		list[i] = (struct outbox_found){.index = (size_t)pg_i64(rows, (int)i, 0) - 1,
 		                                .reach = {.bot = pg_str(rows, (int)i, 2), .recipient = pg_i64(rows, (int)i, 3)}};
 		if (platform_from_name(pg_str(rows, (int)i, 1), &list[i].reach.platform) != OK) {
 			return INTERNAL;
@@ -128,7 +129,7 @@ enum status outbox_reach_many(struct tx *tx, const struct outbox_listener *wishe
 	return OK;
 }
 
-enum status outbox_add_many(struct tx *tx, const struct outbox_new *rows, size_t count, struct str topic, int64_t give_up_at)
+enum status outbox_add_many(struct tx *tx, const struct outbox_new *rows, size_t count, int64_t give_up_at)
 {
 	struct pg_params params = tx_params(tx);
 
@@ -137,7 +138,7 @@ enum status outbox_add_many(struct tx *tx, const struct outbox_new *rows, size_t
 	column_add_i64s(&params, rows, COLUMN(outbox_new, account_id), count);
 	column_add_i64s(&params, rows, COLUMN(outbox_new, recipient), count);
 	column_add_bytes(&params, rows, COLUMN(outbox_new, body), count);
-	pg_add_str(&params, topic);
+	column_add_strs(&params, rows, COLUMN(outbox_new, topic), count);
 	pg_add_time(&params, tx->ctx->now);
 	pg_add_time(&params, give_up_at);
 	return tx_query(tx, SQL_OUTBOX_ADD_MANY, &params, NULL);

@@ -64,19 +64,20 @@ struct outbox_listener {
 	int64_t account_id;
 	enum platform platform; /* PLATFORM_UNSET: none preferred */
 	struct str bot;         /* absent: none preferred */
+	struct str topic;       /* rank, badge, mission, reminder: those who switched it off are left out */
 };
 
 struct outbox_found {
-	int64_t account_id;
+	size_t index; /* of the wish */
 	struct outbox_reach reach;
 };
 
-/* outbox_reach_many - of those who want to hear of their rank: who can be reached, and where; by ascending account. */
+/* outbox_reach_many - of those who want to hear of it: who can be reached, and where; in the order of the wishes. */
 MUST_CHECK enum status outbox_reach_many(struct tx *tx, const struct outbox_listener *wishes, size_t count, struct str discord_bot,
                                          struct outbox_found **ret_found, size_t *ret_count);
 
-/* outbox_add_many - plain rows, in one statement: of each only platform, bot, account, recipient and body count. */
-MUST_CHECK enum status outbox_add_many(struct tx *tx, const struct outbox_new *rows, size_t count, struct str topic, int64_t give_up_at);
+/* outbox_add_many - plain rows, in one statement: of each only platform, bot, account, recipient, topic and body count. */
+MUST_CHECK enum status outbox_add_many(struct tx *tx, const struct outbox_new *rows, size_t count, int64_t give_up_at);
 
 /* ---- the sender -------------------------------------------------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 #include "core/account.h"
 #include "core/ledger.h"
 #include "core/link.h"
+#include "store/shown.h"
 #include "store/tx.h"
 
 /* ---- identity.c ---- */
@@ -19,22 +20,18 @@ MUST_CHECK enum status member_read_by_identity(struct tx *tx, enum platform plat
 /* member_read - the account by id, alive or not. OK, NOT_FOUND. */
 MUST_CHECK enum status member_read(struct tx *tx, int64_t account_id, struct member *ret_member);
 
-/* What /profile shows, by one SELECT. */
+/* What /profile and /rank show, by one SELECT. */
 struct profile {
-	int64_t account_id;
-	enum language language; /* own choice */
+	struct viewer viewer;
 	struct str display_name;
+	bool hidden;
 	int64_t xp;
 	int64_t coins;
 	struct str rank;
+	int64_t rank_xp;      /* from which on it is held */
 	struct str next_rank; /* absent at the top */
 	int64_t next_xp;
 	struct str platforms; /* "telegram,discord", the longest first */
-	/* The asking identity as stored, to see whether it changed. */
-	struct str username;
-	struct str name;
-	struct str language_hint;
-	int64_t last_seen;
 };
 MUST_CHECK enum status profile_read(struct tx *tx, enum platform platform, int64_t platform_id, struct profile *ret_profile);
 

@@ -33,20 +33,20 @@ LEFT JOIN public.account_family f ON f.account_id = i.detached_from
 WHERE a.id = $1::bigint
 ORDER BY i.attached_at, i.id;
 
--- What /profile shows, in one read: the member and where he stands among the ranks.
+-- What /profile and /rank show, in one read: the member and where he stands among the ranks.
 -- name: rank_at
 SELECT r.id, r.name, n.name, n.xp
 FROM (SELECT id, name, xp FROM public.rank WHERE xp <= $1::bigint ORDER BY xp DESC LIMIT 1) r
 LEFT JOIN LATERAL (SELECT name, xp FROM public.rank WHERE xp > $1::bigint ORDER BY xp LIMIT 1) n ON true;
 
 -- name: profile_by_identity
-SELECT a.id, a.created_at, a.language, a.display_name, b.xp, b.coins, r.name, n.name, n.xp,
-       (SELECT string_agg(i.platform::text, ',' ORDER BY i.attached_at, i.id) FROM public.identity i WHERE i.account_id = a.id),
-       me.username, me.name, me.language_hint, me.last_seen
+SELECT a.id, a.language, me.username, me.name, me.language_hint, me.last_seen, -- the reader: store/shown.c
+       a.display_name, b.xp, b.coins, r.name, r.xp, n.name, n.xp,
+       (SELECT string_agg(i.platform::text, ',' ORDER BY i.attached_at, i.id) FROM public.identity i WHERE i.account_id = a.id), a.hidden
 FROM public.identity me
 JOIN public.account a ON a.id = me.account_id
 JOIN public.account_balance b ON b.account_id = a.id
-CROSS JOIN LATERAL (SELECT name FROM public.rank WHERE xp <= b.xp ORDER BY xp DESC LIMIT 1) r
+CROSS JOIN LATERAL (SELECT name, xp FROM public.rank WHERE xp <= b.xp ORDER BY xp DESC LIMIT 1) r
 LEFT JOIN LATERAL (SELECT name, xp FROM public.rank WHERE xp > b.xp ORDER BY xp LIMIT 1) n ON true
 WHERE me.platform = $1::public.platform AND me.platform_id = $2::bigint;
 

@@ -70,5 +70,9 @@ ON CONFLICT (platform, chat_id) DO UPDATE SET state = 'ignored', changed_at = ex
 -- name: operator_chat_multiply
 UPDATE public.chat SET multiplier = $3, changed_at = $4::timestamptz WHERE platform = $1::public.platform AND chat_id = $2;
 
+-- name: operator_chat_announce
+UPDATE public.chat SET announce = $3::boolean, language = coalesce($4::text, language), changed_at = $5::timestamptz
+WHERE platform = $1::public.platform AND chat_id = $2;
+
 -- name: operator_chat_list
-SELECT platform::text, chat_id::text, title, state, multiplier, changed_at FROM public.chat ORDER BY platform, chat_id;
+SELECT platform::text, chat_id::text, title, state, multiplier, announce, language, changed_at FROM public.chat ORDER BY platform, chat_id;

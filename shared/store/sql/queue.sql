@@ -16,11 +16,13 @@ ORDER BY (i.platform::text = $2 AND coalesce(r.bot, $4) = $3) DESC NULLS LAST, (
          r.can_message DESC NULLS LAST, i.last_seen DESC, r.changed_at DESC
 LIMIT 1;
 
--- The same for many who want to hear of their rank, each with his preferred platform and bot.
+-- The same for many who want to hear of it, each with his preferred platform and bot. A topic without a switch is for everybody.
 -- name: outbox_reach_many
-SELECT w.account_id, r.platform, r.bot, r.recipient
-FROM unnest($1::bigint[], $2::text[], $3::text[]) AS w(account_id, platform, bot)
-JOIN public.account a ON a.id = w.account_id AND a.notify_rank
+SELECT w.place, r.platform, r.bot, r.recipient
+FROM unnest($1::bigint[], $2::text[], $3::text[], $5::text[]) WITH ORDINALITY AS w(account_id, platform, bot, topic, place)
+JOIN public.account a ON a.id = w.account_id
+                     AND CASE w.topic WHEN 'rank' THEN a.notify_rank WHEN 'badge' THEN a.notify_badges WHEN 'mission' THEN a.notify_missions
+                                      WHEN 'reminder' THEN a.notify_reminders ELSE true END
 CROSS JOIN LATERAL (
     SELECT i.platform::text AS platform, coalesce(r.bot, $4::text) AS bot, i.platform_id AS recipient
     FROM public.identity i
@@ -30,13 +32,13 @@ CROSS JOIN LATERAL (
     ORDER BY (i.platform::text = w.platform AND coalesce(r.bot, $4::text) = w.bot) DESC NULLS LAST,
              (i.platform::text = w.platform) DESC NULLS LAST, r.can_message DESC NULLS LAST, i.last_seen DESC, r.changed_at DESC
     LIMIT 1) AS r
-ORDER BY w.account_id;
+ORDER BY w.place;
 
 -- Plain notices: nothing urgent, nothing sealed.
 -- name: outbox_add_many
 INSERT INTO public.outbox (platform, bot, account_id, recipient, topic, body, created_at, due_at, give_up_at)
-SELECT w.platform::public.platform, w.bot, w.account_id, w.recipient, $6::text, w.body, $7::timestamptz, $7::timestamptz, $8::timestamptz
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[]) AS w(platform, bot, account_id, recipient, body);
+SELECT w.platform::public.platform, w.bot, nullif(w.account_id, 0), w.recipient, w.topic, w.body, $7::timestamptz, $7::timestamptz, $8::timestamptz
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) AS w(platform, bot, account_id, recipient, body, topic);
 
 -- Takes or renews the leases of $2 that are free, ours or over. Times are real time.
 -- name: lease_take
@@ -119,7 +121,8 @@ WITH bot AS MATERIALIZED (
     UPDATE public.outbox o SET status = 'processing' FROM pick WHERE o.id = pick.id AND o.status = pick.status RETURNING o.*
 )
 SELECT (SELECT count(*) FROM parked), o.id, o.bot, o.recipient, o.urgent, o.body, o.sealed, o.attempts, o.doubts, o.plain, o.expires_at, o.give_up_at,
-    (SELECT coalesce(s.language, a.language) FROM public.account a LEFT JOIN public.account s ON s.id = a.merged_into WHERE a.id = o.account_id),
+    coalesce((SELECT coalesce(s.language, a.language) FROM public.account a LEFT JOIN public.account s ON s.id = a.merged_into WHERE a.id = o.account_id),
+             (SELECT c.language FROM public.chat c WHERE o.account_id IS NULL AND c.platform = o.platform AND c.chat_id = o.recipient)),
     (SELECT i.language_hint FROM public.identity i WHERE i.platform = o.platform AND i.platform_id = o.recipient),
     (SELECT r.channel_id FROM public.identity i JOIN public.identity_reach r ON r.identity_id = i.id
      WHERE i.platform = o.platform AND i.platform_id = o.recipient AND r.bot = o.bot)
