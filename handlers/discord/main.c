@@ -86,6 +86,16 @@ static const struct route routes[] = {
 	      .run = take_event, .summary = "Discord webhook events"),
 };
 
+static enum status ready(struct app *app, struct arena *arena, struct str *ret_error)
+{
+	enum status status = sightings_begin(app, arena);
+
+	if (status != OK) {
+		*ret_error = STR("could not start: out of memory");
+	}
+	return status;
+}
+
 int main(void)
 {
 	size_t count = 0;
@@ -98,9 +108,7 @@ int main(void)
 		.statement_count = count,
 		.with_cache = true,
 		.events_statement = SIZE_MAX,
-		.sightings_statement = SQL_SIGHTING_APPEND,
-		.sightings_columns = SIGHTING_COLUMNS,
 	};
 
-	return program_run(&options, routes, ARRAY_LEN(routes), NULL);
+	return program_run(&options, routes, ARRAY_LEN(routes), ready);
 }

@@ -91,7 +91,7 @@ static const struct route routes[] = {
 static enum status ready(struct app *app, struct arena *arena, struct str *ret_error)
 {
 	app->chats = activity_chats_new(arena);
-	if (app->chats == NULL) {
+	if (app->chats == NULL || sightings_begin(app, arena) != OK) {
 		*ret_error = STR("could not start: out of memory");
 		return UNAVAILABLE;
 	}
@@ -111,8 +111,6 @@ int main(void)
 		.with_cache = true,
 		.events_statement = SQL_ACTIVITY_APPEND,
 		.events_columns = ACTIVITY_COLUMNS,
-		.sightings_statement = SQL_SIGHTING_APPEND,
-		.sightings_columns = SIGHTING_COLUMNS,
 	};
 
 	return program_run(&options, routes, ARRAY_LEN(routes), ready);

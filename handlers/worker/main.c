@@ -27,7 +27,6 @@ static const struct duty duties[] = {
 	{"schedule", run_schedule},
 	{"deferred", run_deferred},
 	{"boards", keep_boards},
-	{"sightings", note_sightings},
 	{"missions", pay_missions},
 	{"events.1", apply_events},
 	{"events.2", apply_events},

@@ -40,7 +40,6 @@ void run_schedule(struct worker *worker); /* schedule.c */
 void apply_events(struct worker *worker); /* events.c */
 void run_deferred(struct worker *worker); /* deferred.c */
 void keep_boards(struct worker *worker);  /* boards.c */
-void note_sightings(struct worker *worker); /* sightings.c */
 void pay_missions(struct worker *worker);   /* missions.c */
 
 #endif

@@ -133,9 +133,6 @@ static enum status open_stores(struct app *app, const struct app_options *option
 	if (options->events_statement != SIZE_MAX) {
 		status = group_commit_open(app->pg, options->events_statement, options->events_columns, &app->events);
 	}
-	if (status == OK && options->sightings_columns > 0) {
-		status = group_commit_open(app->pg, options->sightings_statement, options->sightings_columns, &app->sightings);
-	}
 	if (status != OK) {
 		*ret_error = STR("could not start: no memory for appends");
 	}
@@ -207,7 +204,6 @@ void app_close(struct app *app)
 		return;
 	}
 	group_commit_close(app->events);
-	group_commit_close(app->sightings);
 	cache_close(app->cache);
 	pg_pool_close(app->pg);
 	limit_table_free(app->limits);
@@ -217,4 +213,10 @@ void app_close(struct app *app)
 	crypto_wipe(app->key_link, sizeof(app->key_link));
 	crypto_wipe(app->key_seal, sizeof(app->key_seal));
 	free(app);
+}
+
+void app_add_chore(struct app *app, struct chore chore)
+{
+	assert(app->chore_count < APP_CHORES_MAX && chore.every_us > 0);
+	app->chores[app->chore_count++] = chore;
 }

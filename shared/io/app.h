@@ -12,20 +12,32 @@
 #include "io/group_commit.h"
 #include "io/pg.h"
 
+struct ctx;
 struct activity_chats;
+struct sightings;
 struct app_clock; /* the development offset, shared by the threads */
+
+/* What a program does beside its requests, on one thread for all (web/chores.h): every so often, and once more before it ends. */
+struct chore {
+	int64_t every_us;
+	void (*run)(struct ctx *ctx, void *arg);
+	void *arg;
+};
+#define APP_CHORES_MAX 4
 
 struct app {
 	const struct config *config;
 	struct pg_pool *pg;
 	struct cache *cache;             /* NULL in programs that do not use Redis */
 	struct group_commit *events;     /* appends of messages; NULL where none are received */
-	struct group_commit *sightings;  /* appends of who was seen; NULL where nobody acts */
+	struct sightings *sightings;     /* who was seen (service/sighting.h), in its program's memory; NULL where nobody acts */
 	unsigned char key_link[CRYPTO_KEY_BYTES]; /* keyed hashes of link codes */
 	unsigned char key_seal[CRYPTO_KEY_BYTES]; /* sealed columns */
 	struct activity_chats *chats;    /* which chats count (service/activity.h), in its program's memory; NULL where no messages come */
 	struct snapshot_slot *catalogue; /* the economy's numbers as last read (service/catalogue.h) */
 	const void *own;                 /* what its program alone keeps for its endpoints; set before it serves, its type is the program's */
+	struct chore chores[APP_CHORES_MAX];
+	size_t chore_count;
 	struct limit_table *limits;      /* rates and flights of this process (base/limit.h) */
 	struct app_clock *clock;         /* NULL but in development stacks */
 	struct config *owned_config;     /* `config` again, for app_close() */
@@ -39,8 +51,6 @@ struct app_options {
 	bool with_cache;
 	size_t events_statement; /* SIZE_MAX: none */
 	int events_columns;
-	size_t sightings_statement;
-	int sightings_columns; /* 0: none */
 };
 
 /*
@@ -51,6 +61,9 @@ struct app_options {
  */
 MUST_CHECK enum status app_open(struct arena *arena, const struct app_options *options, struct app **ret_app, struct str *ret_error);
 void app_close(struct app *app);
+
+/* app_add_chore - before it serves; more than APP_CHORES_MAX is a defect: asserted. */
+void app_add_chore(struct app *app, struct chore chore);
 
 /*
  * app_now - wall clock in microseconds UTC plus, in development stacks, the seconds in $RUN_DIR/clock (at most 1 s stale).

@@ -1,8 +1,9 @@
 /*
  * sighting - that a person was seen, and how the platform shows him now, when all he did was read (decisions.md 7).
  *
- * A command that only reads writes nothing to identity. When the name changed, or he was last seen more than an hour ago, it notes that in
- * identity_seen through group commit; the worker works it in, hundreds at a time.
+ * A command that only reads writes nothing. When the name changed, or he was last seen more than an hour ago, that is noted in memory, and
+ * a chore of the program stores what was noted, all at once. Nothing is lost that the next sight would not bring again: what is stored is
+ * still old then. So a program that is killed, a full table and a person whom somebody else is changing just now cost nothing but time.
  */
 #ifndef TRIVET_SERVICE_SIGHTING_H
 #define TRIVET_SERVICE_SIGHTING_H
@@ -10,17 +11,21 @@
 #include "core/update.h"
 #include "store/tx.h"
 
-/* Columns of SQL_SIGHTING_APPEND, for app_options. */
-#define SIGHTING_COLUMNS 7
-/* People of one turn of the worker. */
-#define SIGHTING_PORTION 500
+/* How often what was noted is stored, and of how many people at most: what is left over comes again. */
+#define SIGHTING_EVERY_US (SECOND_US / 2)
+#define SIGHTING_PLACES 512
 
 /*
- * sighting_note - durable when it returns; a failure loses nothing that the next sight would not bring again, so it is told to nobody.
+ * sightings_begin - makes app->sightings, in memory that outlives every request (the program's own arena), and adds its chore.
+ *
+ * OK, UNAVAILABLE (no memory).
  */
+MUST_CHECK enum status sightings_begin(struct app *app, struct arena *arena);
+
+/* sighting_note - in memory; nothing where app->sightings is NULL. */
 void sighting_note(struct ctx *ctx, const struct update *update);
 
-/* sighting_apply - the worker's turn. ret_count: how many; SIGHTING_PORTION: there may be more. Statuses of tx_run(). */
-MUST_CHECK enum status sighting_apply(struct ctx *ctx, int64_t *ret_count);
+/* sightings_store - what was noted since the last time. A failure drops it. ret_count: people. Statuses of tx_run(). */
+MUST_CHECK enum status sightings_store(struct ctx *ctx, size_t *ret_count);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "web/chores.h"
 
 #define PROGRAM_START_ARENA ((size_t)1024 * 1024)
 /* Requests wait meanwhile: well below their deadline. */
@@ -20,6 +21,22 @@ static int complain(const struct app_options *options, struct str error)
 	return 2;
 }
 
+/* Serves until it is told to stop, with the chores beside. */
+static enum status serve(const struct app_options *options, const struct route *routes, size_t route_count, struct app *app)
+{
+	struct chores *chores = NULL;
+	enum status status = chores_start(app, &chores);
+
+	if (status != OK) {
+		log_message(LOG_ERROR, "start_failed", "no memory or thread for what is done beside requests");
+		return status;
+	}
+	pg_pool_warm(app->pg, clock_monotonic_us() + WARM_US);
+	status = web_serve(&(struct web_options){.app = app, .program = options->name, .routes = routes, .route_count = route_count});
+	chores_stop(chores);
+	return status;
+}
+
 int program_run(const struct app_options *options, const struct route *routes, size_t route_count,
                 enum status (*ready)(struct app *app, struct arena *arena, struct str *ret_error))
 {
@@ -32,11 +49,7 @@ int program_run(const struct app_options *options, const struct route *routes, s
 		exit_status = complain(options, error);
 	} else {
 		log_set_level(log_levels[app->config->log_level]);
-		pg_pool_warm(app->pg, clock_monotonic_us() + WARM_US);
-		enum status status = web_serve(&(struct web_options){
-			.app = app, .program = options->name, .routes = routes, .route_count = route_count});
-
-		exit_status = status == OK ? 0 : 1;
+		exit_status = serve(options, routes, route_count, app) == OK ? 0 : 1;
 	}
 	app_close(app);
 	arena_free(arena);

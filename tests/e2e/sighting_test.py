@@ -1,4 +1,7 @@
 """People who only read: their names and last seen reach the database without a write on the way of the answer."""
+import os
+import signal
+
 from conftest import wait_for
 
 
@@ -49,3 +52,15 @@ def test_who_reads_in_a_private_chat_may_be_written_to_again(stack, new_id, db):
         wait_for(lambda: shown(db, user)[3] is True, 5, "reach")
     finally:
         stack.set_clock(0)
+
+
+def test_what_was_seen_is_stored_when_the_program_is_told_to_stop(stack, new_id, db):
+    users = [new_id() for _ in range(5)]
+    for user in users:
+        profile(stack, user, "Before", "before_name")
+    for user in users:
+        profile(stack, user, "Last", "last_name")
+    pid = stack.pid("trivet-telegram")
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: stack.pid("trivet-telegram") not in (pid, None), 5, "the next program")
+    assert [shown(db, user)[0] for user in users] == ["Last"] * len(users)
