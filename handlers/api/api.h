@@ -34,6 +34,9 @@ MUST_CHECK enum status post_user(struct route_call *call);
 MUST_CHECK enum status post_events(struct route_call *call);
 MUST_CHECK enum status post_adjust(struct route_call *call); /* adjust.c */
 MUST_CHECK enum status get_board(struct route_call *call); /* boards.c */
+MUST_CHECK enum status get_session(struct route_call *call); /* bots.c */
+MUST_CHECK enum status put_session(struct route_call *call);
+MUST_CHECK enum status post_training(struct route_call *call);
 MUST_CHECK enum status get_openapi(struct route_call *call); /* openapi.c; app->own is the document, a struct str */
 
 /*

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api.h"
+#include "core/bot.h"
 #include "io/json.h"
 #include "store/statements.h"
 #include "web/program.h"
@@ -9,6 +10,9 @@
 /* 1000 events of ordinary size and a good deal more. */
 #define EVENTS_BODY_LIMIT ((size_t)2 * 1024 * 1024)
 #define BODY_LIMIT ((size_t)16 * 1024)
+/* Two documents of a session and their names; one training's details and the rest of it. */
+#define SESSION_BODY_LIMIT (2 * BOT_DATA_MAX + 1024)
+#define TRAINING_BODY_LIMIT (BOT_DETAILS_MAX + 4096)
 #define EVENTS_DEADLINE_US (10 * SECOND_US)
 #define DEADLINE_US (5 * SECOND_US)
 
@@ -28,6 +32,18 @@ static const struct route routes[] = {
 	ROUTE(METHOD_GET, "/v1/leaderboard", ROUTE_API_KEY, .deadline_us = DEADLINE_US, .verify = api_verify, .run = get_board,
 	      .summary = "Places by XP or coins, and somebody's own", .gives = "Board", .parameters = "Board By Limit Cursor Around Platform Id",
 	      .problems = "404:user-unknown"),
+	ROUTE(METHOD_GET, "/v1/sessions/{bot}/{platform}/{id}", ROUTE_API_KEY, .scope = "sessions", .deadline_us = DEADLINE_US,
+	      .verify = api_verify, .run = get_session, .summary = "What a bot keeps of a person", .gives = "Session", .statuses = "200 304",
+	      .parameters = "IfNoneMatch", .headers = "ETag",
+	      .problems = "403:other-bot 404:user-unknown 404:session-unknown 404:bot-unknown"),
+	ROUTE(METHOD_PUT, "/v1/sessions/{bot}/{platform}/{id}", ROUTE_API_KEY, .scope = "sessions", .body_limit = SESSION_BODY_LIMIT,
+	      .body_json = true, .deadline_us = DEADLINE_US, .verify = api_verify, .run = put_session,
+	      .summary = "Begins or changes what a bot keeps of a person, by the version that it has read", .takes = "SessionChange",
+	      .gives = "Session", .statuses = "200 201", .parameters = "IfMatch IfNoneMatch", .headers = "ETag",
+	      .problems = "403:other-bot 404:user-unknown 404:bot-unknown 412:session-changed 412:session-exists 428:precondition-required"),
+	ROUTE(METHOD_POST, "/v1/trainings", ROUTE_API_KEY, .scope = "trainings", .body_limit = TRAINING_BODY_LIMIT, .body_json = true,
+	      .deadline_us = DEADLINE_US, .verify = api_verify, .run = post_training, .summary = "A finished training, kept once",
+	      .takes = "Training", .gives = "TrainingAnswer", .statuses = "200 201", .problems = "403:other-bot 404:bot-unknown 409:key-reused"),
 	ROUTE(METHOD_GET, "/v1/openapi.json", ROUTE_PUBLIC, .deadline_us = DEADLINE_US, .run = get_openapi,
 	      .summary = "This document: what trivet-api takes and answers", .gives = "Document"),
 };

@@ -1,9 +1,9 @@
 /* trivet apikey new|list|revoke */
+#include "core/bot.h"
 #include "ctl.h"
 #include "io/crypto.h"
 #include "service/operator.h"
 
-#define NAME_MAX_LEN 64
 #define KEY_PREFIX "trivet_"
 #define KEY_BYTES 32
 
@@ -12,19 +12,6 @@ static const struct str scopes[] = {
 	STR_INIT("events"), STR_INIT("users"), STR_INIT("ledger"), STR_INIT("sessions"), STR_INIT("link"),
 	STR_INIT("promo"), STR_INIT("access"), STR_INIT("trainings"), STR_INIT("tickets"),
 };
-
-/* Names, bots: [A-Za-z0-9_.-], so that they need no quotes anywhere. */
-static bool name_ok(struct str name)
-{
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.ptr[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
-		if (!plain) {
-			return false;
-		}
-	}
-	return name.len >= 1 && name.len <= NAME_MAX_LEN;
-}
 
 static const struct str *find_scope(struct str name)
 {
@@ -67,7 +54,7 @@ struct apikey {
 	struct str name;
 	struct str scopes[ARRAY_LEN(scopes)];
 	size_t scope_count;
-	struct str bot;      /* absent: bound to none */
+	struct str bot;      /* absent: bound to none; BOT_EVERY */
 	struct str platform; /* absent: bound to none */
 	struct str trust;
 };
@@ -82,8 +69,8 @@ static enum ctl_exit take_key(struct ctl *ctl, struct apikey *ret_key)
 	                     .platform = ctl_value(ctl, "--platform"),
 	                     .trust = ctl_value(ctl, "--trust")};
 	key.trust = str_present(key.trust) ? key.trust : STR("full");
-	if (!name_ok(key.name)) {
-		return ctl_misused(ctl, "a key's name is 1 to %d letters, digits and _ . -", NAME_MAX_LEN);
+	if (!bot_name_ok(key.name)) { /* of the same form */
+		return ctl_misused(ctl, "a key's name is 1 to %d letters, digits and _ . -", BOT_NAME_MAX);
 	}
 	key.scope_count = take_scopes(ctl, key.scopes, &wrong);
 	if (key.scope_count == 0) {
@@ -93,8 +80,8 @@ static enum ctl_exit take_key(struct ctl *ctl, struct apikey *ret_key)
 			"\" is no scope, or stands twice: events, users, ledger, sessions, link, promo, access, trainings, tickets",
 			STR_ARG(wrong));
 	}
-	if (str_present(key.bot) && !name_ok(key.bot)) {
-		return ctl_misused(ctl, "a bot's name is 1 to %d letters, digits and _ . -", NAME_MAX_LEN);
+	if (str_present(key.bot) && !bot_name_ok(key.bot) && !str_eq(key.bot, BOT_EVERY)) {
+		return ctl_misused(ctl, "a bot's name is 1 to %d letters, digits and _ . -, or '*' for every bot", BOT_NAME_MAX);
 	}
 	if (str_present(key.platform) && platform_from_name(key.platform, &platform) != OK) {
 		return ctl_misused(ctl, "a platform is telegram, discord or website");

@@ -50,6 +50,11 @@ static const struct ctl_column ledger_columns[] = {
 	{NULL, CTL_KIND_UNSET},
 };
 
+static const struct ctl_column session_columns[] = {
+	{"bot", CTL_TEXT},      {"version", CTL_NUMBER}, {"bytes", CTL_NUMBER}, {"updated_at", CTL_TIME},
+	{"aside_at", CTL_TIME}, {NULL, CTL_KIND_UNSET},
+};
+
 /* Whom a word names: an account's number (then identity is 0), or PLATFORM:ID. Refusals are said here. */
 struct whom {
 	int64_t account;
@@ -97,6 +102,7 @@ static const struct part {
 	{"identities", SQL_OPERATOR_IDENTITIES, false, identity_columns,
 	 {"platform", "id", "username", "name", "first_seen", "last_seen", "linked_at", "reached_by", NULL}},
 	{"merges", SQL_OPERATOR_MERGES, false, merge_columns, {"merge", "survivor", "loser", "at", "by", "undone_at", NULL}},
+	{"sessions", SQL_OPERATOR_SESSIONS, false, session_columns, {"bot", "version", "bytes", "updated_at", "aside_at", NULL}},
 	{"ledger", SQL_OPERATOR_LEDGER, true, ledger_columns, {"at", "kind", "source", "xp", "coins", "xp_after", "coins_after", "reason", NULL}},
 };
 

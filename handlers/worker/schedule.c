@@ -24,6 +24,7 @@ static const struct job jobs[] = {
 	{"jobs", HOUR_US, SQL_CLEAN_JOBS},
 	{"confirmations", HOUR_US, SQL_CLEAN_CONFIRMATIONS},
 	{"update_aside", HOUR_US, SQL_CLEAN_ASIDE},
+	{"bot_sessions", HOUR_US, SQL_CLEAN_BOT_SESSIONS},
 };
 
 /* All portions of one job. Returns whether it was done. */

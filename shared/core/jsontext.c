@@ -210,53 +210,97 @@ static enum status slice(struct str list, size_t max, struct str *ret_items, siz
 	return OK;
 }
 
-/* Steps over the outermost object; `ret_value` is the member's value, absent when there is none. */
-static bool find_member(struct scan *scan, struct str member, struct str *ret_value)
+/* Steps over the outermost object and what surrounds it, to the end, and hands each member to `take`, whose false stops it. */
+static bool walk(struct str text, bool (*take)(const struct jsontext_member *member, void *arg), void *arg)
 {
-	skip_space(scan);
-	if (!skip_byte(scan, '{')) {
+	struct scan scan = {.at = text.ptr, .end = text.ptr + text.len};
+	struct jsontext_member member;
+
+	skip_space(&scan);
+	if (!skip_byte(&scan, '{')) {
 		return false;
 	}
-	skip_space(scan);
-	if (next_is(scan, '}')) {
-		return skip_byte(scan, '}');
-	}
-	do {
-		struct str name;
-
-		skip_space(scan);
-		if (!skip_name(scan, &name)) {
-			return false;
-		}
-		const char *from = scan->at;
-
-		if (!skip_value(scan, 1)) {
-			return false;
-		}
-		if (str_eq(name, member)) {
-			if (str_present(*ret_value)) {
+	skip_space(&scan);
+	if (!next_is(&scan, '}')) {
+		do {
+			skip_space(&scan);
+			if (!skip_name(&scan, &member.name)) {
 				return false;
 			}
-			*ret_value = without_space(from, scan->at);
-		}
-	} while (skip_byte(scan, ','));
-	return skip_byte(scan, '}');
+			const char *from = scan.at;
+
+			if (!skip_value(&scan, 1)) {
+				return false;
+			}
+			member.value = without_space(from, scan.at);
+			if (!take(&member, arg)) {
+				return false;
+			}
+		} while (skip_byte(&scan, ','));
+	}
+	if (!skip_byte(&scan, '}')) {
+		return false;
+	}
+	skip_space(&scan);
+	return scan.at == scan.end;
+}
+
+/* The members that are taken, as far as there is room for them. */
+struct taking {
+	struct jsontext_member *members;
+	size_t max;
+	size_t count;
+};
+
+static bool take_all(const struct jsontext_member *member, void *arg)
+{
+	struct taking *taking = arg;
+
+	if (taking->count < taking->max) {
+		taking->members[taking->count] = *member;
+	}
+	taking->count++;
+	return true;
+}
+
+enum status jsontext_members(struct str text, size_t max, struct jsontext_member *ret_members, size_t *ret_count)
+{
+	struct taking taking = {.members = ret_members, .max = max};
+
+	if (str_empty(text) || !walk(text, take_all, &taking)) {
+		return INVALID;
+	}
+	if (taking.count > max) {
+		return TOO_MANY;
+	}
+	*ret_count = taking.count;
+	return OK;
+}
+
+/* The one member that is looked for; a second of its name stops the walk. */
+static bool take_named(const struct jsontext_member *member, void *arg)
+{
+	struct jsontext_member *wanted = arg;
+
+	if (!str_eq(member->name, wanted->name)) {
+		return true;
+	}
+	if (str_present(wanted->value)) {
+		return false;
+	}
+	wanted->value = member->value;
+	return true;
 }
 
 enum status jsontext_items(struct str text, struct str member, size_t max, struct str *ret_items, size_t *ret_count)
 {
-	struct scan scan = {.at = text.ptr, .end = text.ptr + text.len};
-	struct str list = STR_ABSENT;
+	struct jsontext_member list = {.name = member};
 
-	if (str_empty(text) || !find_member(&scan, member, &list)) {
+	if (str_empty(text) || !walk(text, take_named, &list)) {
 		return INVALID;
 	}
-	skip_space(&scan);
-	if (scan.at != scan.end) {
-		return INVALID;
-	}
-	if (!str_starts(list, STR("["))) {
+	if (!str_starts(list.value, STR("["))) {
 		return NOT_FOUND;
 	}
-	return slice(list, max, ret_items, ret_count);
+	return slice(list.value, max, ret_items, ret_count);
 }

@@ -23,4 +23,19 @@
  */
 MUST_CHECK enum status jsontext_items(struct str text, struct str member, size_t max, struct str *ret_items, size_t *ret_count);
 
+struct jsontext_member {
+	struct str name;  /* as it stands between the quotes */
+	struct str value; /* its text, without the space around it */
+};
+
+/*
+ * jsontext_members - the members of the object that `text` is, in order, doubled ones too.
+ *
+ * For values that are kept as they were written: no number is read, so none is rounded. Names and values still hold whatever bytes and
+ * escapes they came with; json_read() judges each.
+ * ret_members  `max` entries; undefined on failure
+ * OK, INVALID (not JSON, or no object), TOO_MANY (more than max).
+ */
+MUST_CHECK enum status jsontext_members(struct str text, size_t max, struct jsontext_member *ret_members, size_t *ret_count);
+
 #endif

@@ -5,6 +5,7 @@
 #include "io/crypto.h"
 #include "service/economy.h"
 #include "service/notify.h"
+#include "store/bots.h"
 #include "store/catalogue.h"
 #include "store/store.h"
 
@@ -184,6 +185,9 @@ static enum status join(struct tx *tx, const struct link_merge *merge, const str
 
 	if (status == OK) {
 		status = merge_move(tx, merge);
+	}
+	if (status == OK) {
+		status = bot_sessions_join(tx, merge->survivor_id);
 	}
 	if (status == OK) {
 		status = move_money(tx, merge->id, loser_of(sides), survivor_of(sides));

@@ -3,6 +3,7 @@
 
 #include "service/economy.h"
 #include "service/notify.h"
+#include "store/bots.h"
 #include "store/catalogue.h"
 #include "store/store.h"
 
@@ -66,6 +67,9 @@ static enum status carry_out_undo(struct tx *tx, const struct link_merge *merge,
 	}
 	if (status == OK) {
 		status = merge_part(tx, merge, holder->account.id);
+	}
+	if (status == OK) {
+		status = bot_sessions_part(tx, holder->account.id, merge->loser_id);
 	}
 	if (status == OK) {
 		status = merge_mark_undone(tx, merge, by);

@@ -11,7 +11,7 @@ struct apikey {
 	int64_t id;
 	struct str name;
 	struct str scopes;      /* separated by single spaces */
-	struct str bot;         /* bound to this bot; absent: to none */
+	struct str bot;         /* bound to this bot, or BOT_EVERY (core/bot.h); absent: to none */
 	enum platform platform; /* bound to this platform; UNSET: to none */
 	bool counters_only;     /* its events give no XP (domain.md, XP rates) */
 	int in_flight;          /* requests at once, 1..1024 */

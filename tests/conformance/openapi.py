@@ -54,7 +54,7 @@ class Judge:
         if kind not in contents:
             return f"{kind!r} is not among the types of its {status}"
         why = self.fits(contents[kind]["schema"], body)
-        if why is None and status < 300 and "requestBody" in operation and template not in JUDGED_ALONE:
+        if why is None and status < 300 and sent is not None and "requestBody" in operation and template not in JUDGED_ALONE:
             why = self.fits(operation["requestBody"]["content"]["application/json"]["schema"], sent)
         return why
 

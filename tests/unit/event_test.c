@@ -262,6 +262,29 @@ static void test_what_is_no_json_is_refused_whole(void **state)
 	assert_int_equal(count, 42);
 }
 
+static void test_members_are_found_in_text(void **state)
+{
+	static const char *const bad[] = {"", "[]", "7", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1}}", "{\"a\":1 \"b\":2}",
+	                                  "{\"a\":01}", "{} {}"};
+	struct jsontext_member members[3];
+	size_t count = 42;
+
+	(void)state;
+	assert_int_equal(jsontext_members(STR(" { \"a\" : 1.10 ,\"b\":{ \"a\":[ 2] } , \"a\":\"\\u0061}\" } "), 3, members, &count), OK);
+	assert_int_equal(count, 3);
+	assert_true(str_eq(members[0].name, STR("a")) && str_eq(members[0].value, STR("1.10")));
+	assert_true(str_eq(members[1].name, STR("b")) && str_eq(members[1].value, STR("{ \"a\":[ 2] }")));
+	assert_true(str_eq(members[2].name, STR("a")) && str_eq(members[2].value, STR("\"\\u0061}\"")));
+	assert_int_equal(jsontext_members(STR("{}"), 3, members, &count), OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(jsontext_members(STR("{\"a\":1,\"b\":2,\"c\":3,\"d\":4}"), 3, members, &count), TOO_MANY);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (jsontext_members(str_from_z(bad[i]), 3, members, &count) != INVALID) {
+			fail_msg("taken: %s", bad[i]);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_lanes_are_fixed_and_spread),
 		cmocka_unit_test(test_only_own_programs_say_that_nothing_is_paid),
 		cmocka_unit_test(test_lists_are_found_in_text),
+		cmocka_unit_test(test_members_are_found_in_text),
 		cmocka_unit_test(test_what_is_no_json_is_refused_whole),
 	};
 	return cmocka_run_group_tests(tests, make_arena, free_arena);

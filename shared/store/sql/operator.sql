@@ -23,6 +23,13 @@ SELECT l.at, l.kind, l.source, l.xp, l.coins, l.xp_after, l.coins_after, l.reaso
 FROM public.ledger l
 WHERE l.user_id = $1::bigint ORDER BY l.at DESC, l.id DESC LIMIT $2::bigint;
 
+-- Of the whole family (migrations/0013): what bots keep of the person, the present ones before those set aside.
+-- name: operator_sessions
+SELECT s.bot_name, s.version, octet_length(s.session_data::text) + octet_length(s.stats_data::text), s.updated_at, s.aside_at
+FROM public.bot_session s
+WHERE s.user_id = ANY (array_append(ARRAY(SELECT f.account_id FROM public.account_family f WHERE f.survivor_id = $1::bigint), $1::bigint))
+ORDER BY s.bot_name, s.aside_at DESC NULLS FIRST, s.user_id LIMIT 100;
+
 -- name: operator_outbox
 SELECT o.id, o.platform::text, o.bot, o.recipient::text, o.topic, o.status::text, o.attempts, o.created_at, o.due_at, o.done_at, o.error
 FROM public.outbox o
