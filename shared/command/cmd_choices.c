@@ -4,14 +4,6 @@
 #include "service/tx.h"
 #include "store/store.h"
 
-/* As events of that bot are named. */
-static struct str source_of(const struct command_call *call)
-{
-	const struct update *update = call->update;
-
-	return str_printf(call->ctx->arena, STR_FMT ":" STR_FMT, STR_ARG(platform_name(update->platform)), STR_ARG(update->bot));
-}
-
 /* ---- /lang ---- */
 
 /* work->arg: the chosen code; absent: show what is set. */
@@ -22,7 +14,7 @@ static enum status set_language(struct tx *tx, struct command_work *work, struct
 	enum status status = OK;
 
 	if (chosen != LANGUAGE_UNSET) {
-		status = profile_choose_language(tx, actor->member.account.id, chosen, source_of(work->call));
+		status = profile_choose_language(tx, actor->member.account.id, chosen, command_source(work->call));
 		tx->ctx->language = chosen;
 	}
 	result->reply = command_reply(tx->ctx, chosen != LANGUAGE_UNSET ? MSG_LANG_SET : MSG_LANG_NOW);
@@ -74,7 +66,7 @@ static enum status set_name(struct tx *tx, struct command_work *work, struct con
 {
 	const struct str *typed = work->arg;
 	struct str name = STR_ABSENT;
-	enum status status = profile_choose_name(tx, actor->member.account.id, *typed, source_of(work->call), &name);
+	enum status status = profile_choose_name(tx, actor->member.account.id, *typed, command_source(work->call), &name);
 
 	if (status != OK && status != INVALID) {
 		return status;

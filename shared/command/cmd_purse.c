@@ -173,16 +173,6 @@ static size_t count_held(const struct badge_states *states)
 	return held;
 }
 
-static void add_page_buttons(struct arena *arena, struct reply *reply, int64_t page, int64_t pages)
-{
-	if (page > 1) {
-		reply_button(reply, MSG_BUTTON_BACK, str_printf(arena, "badges_page:%lld", (long long)page - 1), REPLY_STYLE_UNSET);
-	}
-	if (page < pages) {
-		reply_button(reply, MSG_BUTTON_NEXT, str_printf(arena, "badges_page:%lld", (long long)page + 1), REPLY_STYLE_UNSET);
-	}
-}
-
 static struct reply *badges_reply(struct command_call *call, const struct badge_states *states, int64_t wanted)
 {
 	struct arena *arena = call->ctx->arena;
@@ -204,10 +194,7 @@ static struct reply *badges_reply(struct command_call *call, const struct badge_
 	for (size_t i = (size_t)(page - 1) * BADGES_PER_PAGE; i < states->count && i < (size_t)page * BADGES_PER_PAGE; i++) {
 		say_badge(arena, reply, &states->rows[i], &states->balance);
 	}
-	if (pages > 1) {
-		REPLY_SAY(reply, MSG_PAGE_OF, TEXT_INT(page), TEXT_INT(pages));
-	}
-	add_page_buttons(arena, reply, page, pages);
+	command_add_pages(arena, reply, "badges_page", page, pages);
 	return reply;
 }
 

@@ -57,4 +57,13 @@ MUST_CHECK enum status command_point_to_private(struct command_call *call, struc
 /* command_actor - "telegram:5", for records. */
 struct str command_actor(const struct command_call *call);
 
+/* command_source - "telegram:main": who says so in ledger rows, and the bot that had better tell what follows. */
+struct str command_source(const struct command_call *call);
+
+/* command_add_pages - which page of several this is (from 1), and the buttons to its neighbours: "verb:page". One page: nothing. */
+void command_add_pages(struct arena *arena, struct reply *reply, const char *verb, int64_t page, int64_t pages);
+
+/* command_say_gain - what was just earned, as a line. */
+void command_say_gain(struct reply *reply, int64_t xp, int64_t coins);
+
 #endif

@@ -110,3 +110,34 @@ struct str command_name(struct command_call *call, struct str display_name)
 	}
 	return utf_clip_points(name, NAME_POINTS_MAX);
 }
+
+struct str command_source(const struct command_call *call)
+{
+	const struct update *update = call->update;
+
+	return str_printf(call->ctx->arena, STR_FMT ":" STR_FMT, STR_ARG(platform_name(update->platform)), STR_ARG(update->bot));
+}
+
+void command_add_pages(struct arena *arena, struct reply *reply, const char *verb, int64_t page, int64_t pages)
+{
+	if (pages > 1) {
+		REPLY_SAY(reply, MSG_PAGE_OF, TEXT_INT(page), TEXT_INT(pages));
+	}
+	if (page > 1) {
+		reply_button(reply, MSG_BUTTON_BACK, str_printf(arena, "%s:%lld", verb, (long long)page - 1), REPLY_STYLE_UNSET);
+	}
+	if (page < pages) {
+		reply_button(reply, MSG_BUTTON_NEXT, str_printf(arena, "%s:%lld", verb, (long long)page + 1), REPLY_STYLE_UNSET);
+	}
+}
+
+void command_say_gain(struct reply *reply, int64_t xp, int64_t coins)
+{
+	if (xp != 0 && coins != 0) {
+		REPLY_SAY(reply, MSG_GAIN_BOTH, TEXT_INT(xp), TEXT_INT(coins));
+	} else if (xp != 0 || coins != 0) {
+		REPLY_SAY(reply, xp != 0 ? MSG_GAIN_XP : MSG_GAIN_COINS, TEXT_INT(xp != 0 ? xp : coins));
+	} else {
+		reply_say(reply, MSG_GAIN_DONE, NULL, 0);
+	}
+}

@@ -27,6 +27,8 @@ enum status daily_claim(struct tx *tx, int64_t account_id, struct str key, struc
 		return status;
 	}
 	claimed.after = account.state.balance;
+	claimed.again_us = economy->rates.daily_again_us;
+	claimed.keep_us = economy->rates.daily_keep_us;
 	if (claimed.daily.wait_us == 0) {
 		struct periods running = economy_periods(economy, tx->ctx->now);
 		struct posting posting = {.account_id = account_id, .balance = &claimed.after, .key = key, .kind = LEDGER_DAILY, .source = source,

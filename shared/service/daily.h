@@ -11,6 +11,8 @@ struct daily_claimed {
 	struct daily daily;   /* wait_us > 0: too early, nothing was done */
 	struct balance after; /* as it is now */
 	int64_t badges;       /* that came with it */
+	int64_t again_us;     /* how soon, and how late the next one may be claimed with the streak kept */
+	int64_t keep_us;
 };
 
 /*
