@@ -6,12 +6,19 @@
 #ifndef TRIVET_API_H
 #define TRIVET_API_H
 
+#include "service/apikey_uses.h"
 #include "service/apikeys.h"
 #include "web/web.h"
 
 struct json; /* io/json.h */
 
-/* api_verify - the key of a request, its scope, and its turn: sets call->identity to a struct apikey. */
+/* app->own of this program. */
+struct api {
+	struct str document; /* OpenAPI */
+	struct apikey_uses *uses;
+};
+
+/* api_verify - the key of a request, its rate, its scope, and its turn: sets call->identity to a struct apikey. */
 MUST_CHECK enum status api_verify(struct route_call *call);
 
 /*
@@ -37,7 +44,7 @@ MUST_CHECK enum status get_board(struct route_call *call); /* boards.c */
 MUST_CHECK enum status get_session(struct route_call *call); /* bots.c */
 MUST_CHECK enum status put_session(struct route_call *call);
 MUST_CHECK enum status post_training(struct route_call *call);
-MUST_CHECK enum status get_openapi(struct route_call *call); /* openapi.c; app->own is the document, a struct str */
+MUST_CHECK enum status get_openapi(struct route_call *call); /* openapi.c */
 
 /*
  * api_document - the OpenAPI document of this program's table.

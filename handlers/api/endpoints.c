@@ -20,6 +20,30 @@ static enum status refuse_scope(struct route_call *call)
 	return DENIED;
 }
 
+static enum status refuse_rate(struct route_call *call, const struct apikey *key, int64_t wait_us)
+{
+	struct str detail = str_printf(call->ctx->arena, "this key may send %d requests a minute: wait as long as Retry-After says",
+	                               key->per_minute);
+	const char *text = str_z(call->ctx->arena, detail);
+
+	metric_add(METRIC_RATE_REFUSED, 1);
+	problem(call, 429, NULL, text != NULL ? text : "this key sends too many requests a minute", NULL);
+	response_header(call, STR("Retry-After"), str_printf(call->ctx->arena, "%lld", (long long)((wait_us + SECOND_US - 1) / SECOND_US)));
+	return TOO_MANY;
+}
+
+/* Counted whatever becomes of it, refusals too. */
+static enum status take_turn(struct route_call *call, const struct apikey *key)
+{
+	const struct api *api = call->ctx->app->own;
+	int64_t wait_us = 0;
+	bool in_time = apikeys_in_time(call->ctx, key, &wait_us);
+
+	apikey_uses_count(call->ctx, api->uses, &(struct apikey_use){
+		.key_id = key->id, .method = call->route->method, .path = call->route->path, .refused = !in_time});
+	return in_time ? OK : refuse_rate(call, key, wait_us);
+}
+
 enum status api_verify(struct route_call *call)
 {
 	struct str authorization = STR_ABSENT;
@@ -33,6 +57,10 @@ enum status api_verify(struct route_call *call)
 	if (status == DENIED) {
 		metric_add(METRIC_SIGNATURE_REFUSED, 1);
 	}
+	if (status != OK) {
+		return status;
+	}
+	status = take_turn(call, key);
 	if (status != OK) {
 		return status;
 	}

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api.h"
+#include "base/log.h"
 #include "core/bot.h"
 #include "io/json.h"
 #include "store/statements.h"
@@ -68,12 +69,28 @@ static enum status make_document(struct arena *keep, struct str *ret_text, struc
 	return status;
 }
 
+static void write_uses(struct ctx *ctx, void *arg)
+{
+	enum status status = apikey_uses_write(ctx, arg);
+
+	if (status != OK) {
+		log_message(LOG_WARNING, "key_usage", "not written now, kept for the next time: %s", status_name(status));
+	}
+}
+
 static enum status ready(struct app *app, struct arena *arena, struct str *ret_error)
 {
-	struct str *document = arena_alloc(arena, sizeof(*document));
+	struct api *api = arena_alloc(arena, sizeof(*api));
+	struct apikey_uses *uses = apikey_uses_new(arena);
 
-	app->own = document;
-	return document == NULL ? TOO_LARGE : make_document(arena, document, ret_error);
+	*ret_error = STR("could not start: out of memory");
+	if (api == NULL || uses == NULL) {
+		return TOO_LARGE;
+	}
+	*api = (struct api){.uses = uses};
+	app->own = api;
+	app_add_chore(app, (struct chore){.every_us = APIKEY_USES_PERIOD_US, .run = write_uses, .arg = uses});
+	return make_document(arena, &api->document, ret_error);
 }
 
 /* For `make docs`: needs no settings. Returns the exit status. */

@@ -105,9 +105,9 @@ enum status api_document(struct arena *arena, const struct route *routes, size_t
 
 enum status get_openapi(struct route_call *call)
 {
-	const struct str *document = call->ctx->app->own;
+	const struct api *api = call->ctx->app->own;
 
-	response_json(call, *document);
+	response_json(call, api->document);
 	response_header(call, STR("Cache-Control"), STR("public, max-age=300"));
 	return OK;
 }

@@ -166,6 +166,8 @@ enum ctl_exit run_verify(struct ctl *ctl);
 enum ctl_exit run_board_rebuild(struct ctl *ctl);
 enum ctl_exit run_apikey_new(struct ctl *ctl);
 enum ctl_exit run_apikey_list(struct ctl *ctl);
+enum ctl_exit run_apikey_usage(struct ctl *ctl);
+enum ctl_exit run_apikey_limit(struct ctl *ctl);
 enum ctl_exit run_apikey_revoke(struct ctl *ctl);
 enum ctl_exit run_chat_add(struct ctl *ctl);
 enum ctl_exit run_chat_list(struct ctl *ctl);

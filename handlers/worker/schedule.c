@@ -25,6 +25,7 @@ static const struct job jobs[] = {
 	{"confirmations", HOUR_US, SQL_CLEAN_CONFIRMATIONS},
 	{"update_aside", HOUR_US, SQL_CLEAN_ASIDE},
 	{"bot_sessions", HOUR_US, SQL_CLEAN_BOT_SESSIONS},
+	{"api_key_usage", 6 * HOUR_US, SQL_CLEAN_API_KEY_USAGE},
 };
 
 /* All portions of one job. Returns whether it was done. */

@@ -1,5 +1,6 @@
 #include "service/apikeys.h"
 
+#include "io/app.h"
 #include "io/crypto.h"
 #include "service/tx.h"
 
@@ -15,13 +16,6 @@ static enum status find(struct tx *tx, void *arg)
 	struct search *search = arg;
 
 	return apikey_find(tx, search->hash, &search->key);
-}
-
-static enum status note_use(struct tx *tx, void *arg)
-{
-	const struct apikey *key = arg;
-
-	return apikey_used(tx, key->id, tx->ctx->now - APIKEYS_USED_EVERY_US);
 }
 
 /* A key has 256 random bits, so its hash may be looked up by an index: who can guess a key needs no timing. */
@@ -49,13 +43,16 @@ enum status apikeys_admit(struct ctx *ctx, struct str authorization, struct apik
 	if (status != OK) {
 		return status == NOT_FOUND ? DENIED : status;
 	}
-	if (ctx->now - search.key.last_used_at > APIKEYS_USED_EVERY_US) {
-		/* Only a note for the operator: a request does not fail for it. */
-		enum status noted = tx_run(ctx, note_use, &search.key);
-		(void)noted;
-	}
 	*ret_key = search.key;
 	return OK;
+}
+
+bool apikeys_in_time(struct ctx *ctx, const struct apikey *key, int64_t *ret_wait_us)
+{
+	struct str name = str_printf(ctx->arena, "apikey:rate:%lld:%d", (long long)key->id, key->per_minute);
+
+	return key->per_minute == 0 || !str_present(name) ||
+	       limit_rate_allow(ctx->app->limits, name, key->per_minute, ctx->now, ret_wait_us);
 }
 
 bool apikeys_has_scope(const struct apikey *key, struct str scope)

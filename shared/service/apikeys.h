@@ -6,9 +6,6 @@
 
 #include "store/apikey.h"
 
-/* How exactly last_used_at is kept. */
-#define APIKEYS_USED_EVERY_US (5 * MINUTE_US)
-
 /* Longer than any key that was ever made. */
 #define APIKEYS_TOKEN_MAX 256
 
@@ -19,6 +16,13 @@
  * OK, DENIED (another scheme, an unknown or a revoked key), statuses of service_read().
  */
 MUST_CHECK enum status apikeys_admit(struct ctx *ctx, struct str authorization, struct apikey *ret_key);
+
+/*
+ * apikeys_in_time - whether this request is within the key's rate, of which it takes its part; in this process.
+ *
+ * ret_wait_us   set when it is not: how long until one is
+ */
+bool apikeys_in_time(struct ctx *ctx, const struct apikey *key, int64_t *ret_wait_us);
 
 /* apikeys_has_scope - whether the key has a scope, which is one word. */
 bool apikeys_has_scope(const struct apikey *key, struct str scope);

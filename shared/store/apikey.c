@@ -1,7 +1,9 @@
 #include "store/apikey.h"
 
+#include "store/columns.h"
+
 /* Columns of apikey_find. */
-enum { K_ID, K_NAME, K_SCOPES, K_BOT, K_PLATFORM, K_TRUST, K_IN_FLIGHT, K_LAST_USED };
+enum { K_ID, K_NAME, K_SCOPES, K_BOT, K_PLATFORM, K_TRUST, K_IN_FLIGHT, K_PER_MINUTE };
 
 enum status apikey_find(struct tx *tx, struct str hash, struct apikey *ret_key)
 {
@@ -29,17 +31,24 @@ enum status apikey_find(struct tx *tx, struct str hash, struct apikey *ret_key)
 		.platform = platform,
 		.counters_only = str_eq(pg_str(rows, 0, K_TRUST), STR("counters")),
 		.in_flight = (int)pg_i64(rows, 0, K_IN_FLIGHT),
-		.last_used_at = pg_time(rows, 0, K_LAST_USED),
+		.per_minute = (int)pg_i64(rows, 0, K_PER_MINUTE), /* NULL: 0 */
 	};
 	return OK;
 }
 
-enum status apikey_used(struct tx *tx, int64_t id, int64_t since)
+enum status apikey_usage_add(struct tx *tx, const struct apikey_usage *rows, size_t count)
 {
 	struct pg_params params = tx_params(tx);
 
-	pg_add_i64(&params, id);
-	pg_add_time(&params, tx->ctx->now);
-	pg_add_time(&params, since);
-	return tx_query(tx, SQL_APIKEY_USED, &params, NULL);
+	column_add_i64s(&params, rows, COLUMN(apikey_usage, key_id), count);
+	column_add_times(&params, rows, COLUMN(apikey_usage, last_at), count);
+	enum status status = tx_query(tx, SQL_APIKEY_LAST_USED, &params, NULL);
+
+	if (status == OK) {
+		column_add_strs(&params, rows, COLUMN(apikey_usage, route), count);
+		column_add_i64s(&params, rows, COLUMN(apikey_usage, requests), count);
+		column_add_i64s(&params, rows, COLUMN(apikey_usage, refused), count);
+		status = tx_query(tx, SQL_APIKEY_USAGE_ADD, &params, NULL);
+	}
+	return status;
 }

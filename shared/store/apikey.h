@@ -15,13 +15,22 @@ struct apikey {
 	enum platform platform; /* bound to this platform; UNSET: to none */
 	bool counters_only;     /* its events give no XP (domain.md, XP rates) */
 	int in_flight;          /* requests at once, 1..1024 */
-	int64_t last_used_at;   /* 0: never */
+	int per_minute;         /* requests; 0: as many as come */
 };
 
 /* apikey_find - by SHA-256; a revoked one is not found. OK, NOT_FOUND, statuses of pg_run(). */
 MUST_CHECK enum status apikey_find(struct tx *tx, struct str hash, struct apikey *ret_key);
 
-/* apikey_used - notes the use, unless that was done after `since`. */
-MUST_CHECK enum status apikey_used(struct tx *tx, int64_t id, int64_t since);
+/* Requests of one key and route within one UTC day, which is that of last_at. */
+struct apikey_usage {
+	int64_t key_id;
+	struct str route; /* "POST /v1/events" */
+	int64_t last_at;
+	int64_t requests;
+	int64_t refused;
+};
+
+/* apikey_usage_add - adds to what stands there; the rows by ascending key_id. Notes when each key was used last. */
+MUST_CHECK enum status apikey_usage_add(struct tx *tx, const struct apikey_usage *rows, size_t count);
 
 #endif

@@ -164,8 +164,8 @@ def demo_load(plan):
 def api_key_make(plan):
     """In SQL, for `trivet apikey new` binds a key with scope link to one platform (contract.md 3), and shows a new key each time."""
     with contextlib.closing(postgres_connect(plan, "trivet", superuser=False)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute("""INSERT INTO public.api_key (name, hash, scopes, bot, in_flight, created_at) VALUES ('development', %s, %s, '*', 64, now())
-                          ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, scopes = excluded.scopes, bot = '*', revoked_at = NULL""",
+        cursor.execute("""INSERT INTO public.api_key (name, hash, scopes, bot, in_flight, per_minute, created_at) VALUES ('development', %s, %s, '*', 64, NULL, now())
+                          ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, scopes = excluded.scopes, bot = '*', per_minute = NULL, revoked_at = NULL""",
                        (hashlib.sha256(plan["secrets"]["API_KEY"].encode()).digest(), SCOPES))
 
 

@@ -87,7 +87,7 @@ def test_the_operator_does_the_same(stack, db, person):
     again = json.loads(stack.trivet(*words).stdout)
     assert again == {**first, "repeated": True} and held(stack, person) == (50, 0)
     assert rows(db, key) == [("adjust", "operator", 50, 0, "a prize")]
-    assert "what differs: xp" in stack.trivet(*[word.replace("50", "51") for word in words[:-1]], check=False).stderr
+    assert "what differs: xp" in stack.trivet(*["51" if word == "50" else word for word in words[:-1]], check=False).stderr
     # without a key each call is an order of its own
     for total in (49, 48):
         shown = stack.trivet("user", "adjust", str(first["id"]), "--xp", "-1", "--reason", "slow").stdout
@@ -151,7 +151,7 @@ def test_a_key_with_another_person_is_refused(stack, person, new_id):
 
 def test_keys_of_one_program_are_not_another_programs(stack, key_of, person):  # noqa: F811
     key = new_key()
-    (one, name), (other, _) = key_of("ledger"), key_of("ledger")
+    (one, _), (other, _) = key_of("ledger"), key_of("ledger")
     assert done(stack, person, key=key, api_key=one, xp=1)["xp"] == 1
     # neither a repeat nor a reuse, and nothing told of the other's
     assert done(stack, person, key=key, api_key=other, xp=2)["xp"] == 3

@@ -56,11 +56,30 @@ WHERE status IN ('failed', 'permanent') AND body IS NOT NULL AND (expires_at IS 
 SELECT count(*) FROM public.account_balance;
 
 -- name: operator_apikey_new
-INSERT INTO public.api_key (name, hash, scopes, bot, platform, trust, created_at)
-VALUES ($1, $2, $3::text[], $4, $5::public.platform, $6, $7::timestamptz);
+INSERT INTO public.api_key (name, hash, scopes, bot, platform, trust, created_at, per_minute, in_flight)
+VALUES ($1, $2, $3::text[], $4, $5::public.platform, $6, $7::timestamptz, $8::integer, $9::integer);
 
 -- name: operator_apikey_list
-SELECT name, scopes::text, bot, platform::text, trust, created_at, last_used_at, revoked_at FROM public.api_key ORDER BY name;
+SELECT k.name, k.scopes::text, k.bot, k.platform::text, k.trust, k.per_minute, k.in_flight, k.created_at, k.last_used_at, k.revoked_at, u.today, u.days_30,
+       u.refused_30
+FROM public.api_key k
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(requests) FILTER (WHERE day = ($1::timestamptz AT TIME ZONE 'UTC')::date), 0)::bigint AS today, coalesce(sum(requests), 0)::bigint AS days_30,
+           coalesce(sum(refused), 0)::bigint AS refused_30
+    FROM public.api_key_usage
+    WHERE api_key_id = k.id AND day > ($1::timestamptz AT TIME ZONE 'UTC')::date - 30) AS u ON true
+ORDER BY k.name;
+
+-- name: operator_apikey_usage
+SELECT u.day::text, u.route, u.requests, u.refused
+FROM public.api_key k JOIN public.api_key_usage u ON u.api_key_id = k.id
+WHERE k.name = $1 AND u.day > ($2::timestamptz AT TIME ZONE 'UTC')::date - 30
+ORDER BY u.day DESC, u.requests DESC, u.route;
+
+-- $2: whether the rate changes; $3 NULL: to none. $4 NULL: stays.
+-- name: operator_apikey_limit
+UPDATE public.api_key SET per_minute = CASE WHEN $2::boolean THEN $3::integer ELSE per_minute END, in_flight = coalesce($4::integer, in_flight)
+WHERE name = $1 AND revoked_at IS NULL;
 
 -- name: operator_apikey_revoke
 UPDATE public.api_key SET revoked_at = $2::timestamptz WHERE name = $1 AND revoked_at IS NULL;

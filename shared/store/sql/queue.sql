@@ -215,5 +215,8 @@ DELETE FROM public.job WHERE expires_at < $1::timestamptz;
 -- name: clean_confirmations
 DELETE FROM public.link_confirmation WHERE expires_at < $1::timestamptz - interval '1 day';
 
+-- name: clean_api_key_usage
+DELETE FROM public.api_key_usage WHERE day < ($1::timestamptz AT TIME ZONE 'UTC')::date - 400;
+
 -- name: clean_aside
 DELETE FROM public.update_aside WHERE at < $1::timestamptz - interval '30 days';
