@@ -20,7 +20,7 @@ ROUTES = {
     "/v1/users/telegram/5": {"GET", "HEAD"}, "/healthz": {"GET", "HEAD"}, "/readyz": {"GET", "HEAD"}, "/metrics": {"GET", "HEAD"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "LINK", "FOO", "get", "G" * 300]
-NOWHERE = ["/nosuch", "/api/nosuch", "/v1/nosuch", "/v1/", "/telegram/", "/telegram/main/", "/telegram/main/x", "/discord/", "/discord/nosuch", "/auth/nosuch",
+NOWHERE = ["/telegram", "/discord", "/v1", "/api", "/auth", "/desk/api", "/nosuch", "/api/nosuch", "/v1/nosuch", "/v1/", "/telegram/", "/telegram/main/", "/telegram/main/x", "/discord/", "/discord/nosuch", "/auth/nosuch",
            "/healthz/", "/HEALTHZ", "/healthz.", "/readyz/x", "/metrics/", "/.git/config", "/.env", "/nginx/trivet.conf", "/index.php", "/favicon.ico/x", "/v1/users/telegram",
            "/v1/users/telegram/", "/v1/users/telegram/5/", "/v1//users/telegram/5/x", "/" + "x" * 2000, "/%ff%fe", "/%0a", "/a%0d%0aSet-Cookie:x=y", "/%1b[31mred", "/<script>", "/%3Cscript%3E"]
 
@@ -52,14 +52,21 @@ def test_a_path_takes_its_methods_and_no_other(stack, path):
             assert status == 405, (method, status)
             if method != "HEAD":
                 assert heads["Content-Type"].startswith("application/problem+json") and json.loads(body)["status"] == 405
-        if status == 405 and method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
-            assert set(heads["Allow"].split(", ")) == ROUTES[path], method
+        if status == 405:
+            # nginx refuses TRACE itself and knows only what this kind of path takes
+            told = set(heads["Allow"].split(", "))
+            assert (told >= ROUTES[path] if method == "TRACE" else told == ROUTES[path]) and len(heads.get_all("Allow")) == 1, method
         assert b"TRIVET" not in body and "Secret" not in body.decode()
 
 
 def test_trace_echoes_nothing(stack):
-    status, _, body = send(stack, "TRACE", "/", [("X-Canary", "canary"), ("Cookie", "trivet=canary")])
-    assert status == 405 and b"canary" not in body
+    status, heads, body = send(stack, "TRACE", "/", [("X-Canary", "canary"), ("Cookie", "trivet=canary")])
+    assert status == 405 and b"canary" not in body and heads["Allow"] == "GET, HEAD"
+
+
+def test_what_is_no_405_names_no_methods(stack):
+    for path in ("/healthz", "/nosuch", "/v1/events"):
+        assert "Allow" not in send(stack, "GET" if path != "/v1/events" else "POST", path)[1]
 
 
 @pytest.mark.parametrize("path", NOWHERE, ids=lambda path: path[:30])
