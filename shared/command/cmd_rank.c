@@ -192,10 +192,22 @@ static struct reply *later_reply(struct command_call *call)
 	return reply;
 }
 
+/* Read with the member: boards need not ask again. */
+static struct board_person known_person(const struct member *member)
+{
+	const struct balance *balance = &member->balance;
+
+	return (struct board_person){
+		.name = {.account_id = member->account.id, .display_name = member->account.display_name},
+		.hidden = member->account.hidden,
+		.values = {.xp = balance->xp, .coins = balance->coins, .season_no = balance->season_no, .season_xp = balance->season_xp,
+		           .season_coins = balance->season_coins, .week_no = balance->week_no, .week_xp = balance->week_xp,
+		           .week_coins = balance->week_coins},
+	};
+}
+
 static enum status show_top(struct command_call *call, enum board_period period, enum board_by by, struct reply **ret_reply)
 {
-	struct board_wish wish = {.period = period, .by = by, .limit = TOP_ROWS, .platform = call->update->actor.platform,
-	                          .platform_id = call->update->actor.platform_id};
 	struct board_page page = {0};
 	struct member member = {0};
 	enum status status = command_member(call, &member);
@@ -203,6 +215,10 @@ static enum status show_top(struct command_call *call, enum board_period period,
 	if (status != OK) {
 		return status;
 	}
+	struct board_person known = known_person(&member);
+	struct board_wish wish = {.period = period, .by = by, .limit = TOP_ROWS, .platform = call->update->actor.platform,
+	                          .platform_id = call->update->actor.platform_id, .known = &known};
+
 	status = boards_read(call->ctx, &wish, &page);
 	if (status != OK && status != UNAVAILABLE) {
 		return status;

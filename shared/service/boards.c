@@ -79,7 +79,9 @@ static enum status begin(struct reading *reading)
 	const struct board_wish *wish = reading->wish;
 	enum status status = wish->period == BOARD_SEASON ? service_read(reading->ctx, read_season, reading) : OK;
 
-	if (status == OK && wish->platform != PLATFORM_UNSET) {
+	if (status == OK && wish->known != NULL) {
+		reading->person = *wish->known;
+	} else if (status == OK && wish->platform != PLATFORM_UNSET) {
 		status = service_read(reading->ctx, read_person, reading);
 	}
 	if (status != OK) {

@@ -48,6 +48,7 @@ struct board_wish {
 	bool around;            /* instead: the neighbours of `platform_id` */
 	enum platform platform; /* PLATFORM_UNSET: nobody's own */
 	int64_t platform_id;
+	const struct board_person *known; /* who that is, when the caller has read it; NULL: it is asked */
 };
 
 struct board_item {

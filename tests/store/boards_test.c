@@ -199,6 +199,35 @@ static void test_nothing_is_told_before_the_boards_are_made(void **state)
 	assert_string_equal(said((struct board_wish){0}), "1:4:20 1:3:20 3:2:10 3:1:10");
 }
 
+static enum status place_of(int64_t account_id, int64_t xp, int64_t *ret_place)
+{
+	struct ctx ctx = fresh_ctx();
+
+	return boards_place(&ctx, BOARD_XP, account_id, &(struct board_values){.xp = xp}, ret_place);
+}
+
+static void test_a_place_alone_is_that_of_the_board(void **state)
+{
+	int64_t place = 42;
+
+	(void)state;
+	make_people(4);
+	assert_int_equal(place_of(4, 20, &place), UNAVAILABLE);
+	assert_int_equal(place, 42);
+	keep_all(&keeper, now, NULL);
+	static const struct { int64_t account, xp, place; } rows[] = {
+		{4, 20, 1}, {3, 20, 1}, {1, 10, 3},
+		{1, 999, 3},  /* what the board says of somebody counts before a balance that is ahead of it */
+		{99, 15, 3},  /* not listed: the place that he would have */
+		{99, 0, 5},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(place_of(rows[i].account, rows[i].xp, &place), OK);
+		assert_int_equal(place, rows[i].place);
+	}
+}
+
 static void test_each_board_shows_its_period(void **state)
 {
 	(void)state;
@@ -562,6 +591,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_periods_are_those_of_the_balances, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_told_before_the_boards_are_made, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_place_alone_is_that_of_the_board, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_board_shows_its_period, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes_are_carried_over_and_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hidden_joined_and_erased_people_have_no_place, setup, teardown),

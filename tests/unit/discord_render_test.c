@@ -1,6 +1,7 @@
 #include "platform_fixture.h"
 
 #include "base/utf.h"
+#include "command/command.h"
 #include "platform/discord/discord.h"
 
 #define NOBODY "\"allowed_mentions\":{\"parse\":[]}"
@@ -118,6 +119,46 @@ static void renders_buttons_in_rows_of_five(void **state)
 	reply->buttons[0] = reply->buttons[5];
 	reply->button_count = 1;
 	assert_body(f, answer(f, &command, LANGUAGE_RU, reply), "{\"type\":4,\"data\":{\"content\":\"x\"," BARE "}}");
+}
+
+static void words_of_both_languages_and_labels_with_an_argument(void **state)
+{
+	struct fixture *f = *state;
+	struct reply *reply = new_reply(f);
+
+	REPLY_SAY(reply, MSG_BADGES_OPEN, TEXT_WORDS(STR("*Богач*"), STR("*Rich*")), TEXT_STR(text_bar(f->arena, 1, 2)), TEXT_INT(1), TEXT_INT(2));
+	reply_button_about(reply, MSG_NOTIFY_ROW_ON, TEXT_WORDS(STR("*Богач*"), STR("*Rich*")), STR("a"), REPLY_STYLE_UNSET);
+	reply_button_about(reply, MSG_NOTIFY_ROW_OFF, TEXT_MESSAGE(MSG_NOTIFY_RANK), STR("b"), REPLY_STYLE_UNSET);
+	assert_body(f, answer(f, &command, LANGUAGE_RU, reply),
+		"{\"type\":4,\"data\":{\"content\":\"▫️ **\\\\*Богач\\\\*** ▰▰▰▰▰▱▱▱▱▱ 1/2\"," NOBODY ",\"components\":[{\"type\":1,"
+		"\"components\":[{\"type\":2,\"style\":2,\"label\":\"✅ *Богач*\",\"custom_id\":\"a\"},"
+		"{\"type\":2,\"style\":2,\"label\":\"▫️ Новый ранг\",\"custom_id\":\"b\"}]}]}}");
+	assert_body(f, answer(f, &command, LANGUAGE_EN, reply),
+		"{\"type\":4,\"data\":{\"content\":\"▫️ **\\\\*Rich\\\\*** ▰▰▰▰▰▱▱▱▱▱ 1/2\"," NOBODY ",\"components\":[{\"type\":1,"
+		"\"components\":[{\"type\":2,\"style\":2,\"label\":\"✅ *Rich*\",\"custom_id\":\"a\"},"
+		"{\"type\":2,\"style\":2,\"label\":\"▫️ New rank\",\"custom_id\":\"b\"}]}]}}");
+}
+
+/* As many commands as the contract has, as long as those of today: still one message, on the platform that has less room. */
+static void holds_the_help_of_every_command(void **state)
+{
+	struct fixture *f = *state;
+	size_t count = 0;
+	const struct command *rows = command_table(&count);
+	struct reply *reply = new_reply(f);
+
+	reply_line(reply, REPLY_TITLE, MSG_HELP_TITLE, NULL, 0);
+	for (size_t i = 0; reply->line_count < 29; i = (i + 1) % count) {
+		if (rows[i].kind == COMMAND_TYPED) {
+			REPLY_SAY(reply, MSG_HELP_ROW, TEXT_STR(str_from_z(rows[i].name)), TEXT_MESSAGE(rows[i].description));
+		}
+	}
+	for (int language = LANGUAGE_UNSET + 1; language < LANGUAGE_COUNT; language++) {
+		struct str content = content_of(f, answer(f, &command, (enum language)language, reply));
+
+		assert_false(str_ends(content, STR("…")));
+		assert_in_range(utf_points(content), 500, DISCORD_TEXT_MAX);
+	}
 }
 
 static void answers_buttons(void **state)
@@ -286,6 +327,8 @@ int main(void)
 		TEST(renders_a_profile_in_both_languages),
 		TEST(renders_a_code_for_its_owner_only),
 		TEST(renders_buttons_in_rows_of_five),
+		TEST(words_of_both_languages_and_labels_with_an_argument),
+		TEST(holds_the_help_of_every_command),
 		TEST(answers_buttons),
 		TEST(opens_a_form),
 		TEST(answers_forms),

@@ -51,8 +51,11 @@ static void test_moving_between_ones_own_accounts_earns_nothing(void **state)
 	assert_false(ledger_kind_earns(LEDGER_MERGE));
 	assert_false(ledger_kind_earns(LEDGER_UNMERGE));
 	assert_false(ledger_kind_earns(LEDGER_ADJUST));
+	assert_int_equal(ledger_kind_from_name(STR("of a later version")), LEDGER_UNSET);
+	assert_int_equal(ledger_kind_from_name(STR_ABSENT), LEDGER_UNSET);
 	for (int kind = LEDGER_UNSET; kind < LEDGER_KIND_COUNT; kind++) {
 		assert_false(str_empty(ledger_kind_name((enum ledger_kind)kind)));
+		assert_int_equal(ledger_kind_from_name(ledger_kind_name((enum ledger_kind)kind)), kind);
 	}
 }
 

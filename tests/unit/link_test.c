@@ -48,6 +48,25 @@ static struct link_decision decide(const struct member *issuer, const struct mem
 	return link_decide(&a, &b, NOW, false, false);
 }
 
+static void test_a_profile_is_complete_with_name_language_and_two_platforms(void **state)
+{
+	struct member member = somebody(1, PLATFORM_TELEGRAM, DAY_US);
+
+	(void)state;
+	member.account.display_name = STR("Anna");
+	member.account.language = LANGUAGE_EN;
+	assert_false(member_is_complete(&member));
+	add_identity(&member, 2, PLATFORM_DISCORD);
+	assert_true(member_is_complete(&member));
+	member.account.language = LANGUAGE_UNSET;
+	assert_false(member_is_complete(&member));
+	member.account.language = LANGUAGE_RU;
+	member.account.display_name = STR("");
+	assert_false(member_is_complete(&member));
+	member.account.display_name = STR_ABSENT;
+	assert_false(member_is_complete(&member));
+}
+
 static void test_codes_are_read_as_people_type_them(void **state)
 {
 	(void)state;
@@ -327,6 +346,7 @@ static void test_which_identity_leaves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_profile_is_complete_with_name_language_and_two_platforms),
 		cmocka_unit_test(test_codes_are_read_as_people_type_them),
 		cmocka_unit_test(test_the_alphabet_has_no_look_alikes),
 		cmocka_unit_test(test_two_empty_accounts_join_at_once_and_the_older_survives),

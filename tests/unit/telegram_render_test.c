@@ -122,6 +122,22 @@ static void renders_a_confirmation(void **state)
 		"[{\"text\":\"Отвязать\",\"callback_data\":\"unlink\",\"style\":\"danger\"}]]}}");
 }
 
+static void words_of_both_languages_and_labels_with_an_argument(void **state)
+{
+	struct fixture *f = *state;
+	struct reply *reply = new_reply(f);
+
+	REPLY_SAY(reply, MSG_HISTORY_XP_OF, TEXT_DATE(0), TEXT_MESSAGE(MSG_KIND_BADGE), TEXT_WORDS(STR("<Богач>"), STR("<Rich>")),
+	          TEXT_SIGNED(-5));
+	reply_button_about(reply, MSG_BUTTON_NAME_KEEP, TEXT_STR(STR("<b>&Anna")), STR("a"), REPLY_STYLE_UNSET);
+	assert_body(f, answer(f, &command, LANGUAGE_RU, reply),
+		"{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"01.01.1970 · Значок «&lt;Богач&gt;»: −5 XP\"," HTML ","
+		"\"reply_markup\":{\"inline_keyboard\":[[{\"text\":\"Оставить <b>&Anna\",\"callback_data\":\"a\"}]]}}");
+	assert_body(f, answer(f, &command, LANGUAGE_EN, reply),
+		"{\"method\":\"sendMessage\",\"chat_id\":42,\"text\":\"1970-01-01 · Badge “&lt;Rich&gt;”: −5 XP\"," HTML ","
+		"\"reply_markup\":{\"inline_keyboard\":[[{\"text\":\"Keep <b>&Anna\",\"callback_data\":\"a\"}]]}}");
+}
+
 static void opens_web_apps_from_private_chats_only(void **state)
 {
 	struct fixture *f = *state;
@@ -284,6 +300,7 @@ int main(void)
 		TEST(renders_a_profile_in_both_languages),
 		TEST(renders_a_code_and_its_link),
 		TEST(renders_a_confirmation),
+		TEST(words_of_both_languages_and_labels_with_an_argument),
 		TEST(opens_web_apps_from_private_chats_only),
 		TEST(keeps_private_replies_out_of_groups),
 		TEST(answers_buttons),
