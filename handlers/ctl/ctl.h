@@ -174,5 +174,8 @@ enum ctl_exit run_chat_list(struct ctl *ctl);
 enum ctl_exit run_chat_ignore(struct ctl *ctl);
 enum ctl_exit run_chat_multiply(struct ctl *ctl);
 enum ctl_exit run_chat_announce(struct ctl *ctl);
+enum ctl_exit run_role_map(struct ctl *ctl);
+enum ctl_exit run_role_unmap(struct ctl *ctl);
+enum ctl_exit run_role_list(struct ctl *ctl);
 
 #endif

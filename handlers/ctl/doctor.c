@@ -9,6 +9,7 @@
 #include "io/crypto.h"
 #include "platform/platform.h"
 #include "service/migration.h"
+#include "service/operator.h"
 #include "store/statements.h"
 
 #define HTTP_OK 200
@@ -192,6 +193,31 @@ static void check_discord_commands(struct doctor *doctor)
 	}
 }
 
+/* What the worker was refused, each role once. */
+static void check_roles(struct doctor *doctor)
+{
+	struct arena *arena = doctor->ctl->ctx.arena;
+	struct pg_params none = pg_params(arena);
+	struct pg_rows *rows = NULL;
+	doctor->ctl->ctx.deadline = soon();
+	if (operator_report(&doctor->ctl->ctx, SQL_OPERATOR_ROLE_LIST, &none, &rows) != OK) {
+		return; /* told by "database" or "migrations" */
+	}
+	size_t refused = 0;
+	for (int row = 0; row < pg_row_count(rows); row++) {
+		struct str why = pg_str(rows, row, 5);
+		if (str_present(why)) {
+			refused++;
+			tell(doctor, STR("discord roles"), VERDICT_WRONG,
+			     str_printf(arena, "role " STR_FMT " of server " STR_FMT ": " STR_FMT ": put the bot's own role above it, give that one Manage "
+			                "Roles, then run trivet role map again", STR_ARG(pg_str(rows, row, 1)), STR_ARG(pg_str(rows, row, 0)), STR_ARG(why)));
+		}
+	}
+	if (refused == 0 && pg_row_count(rows) > 0) {
+		tell(doctor, STR("discord roles"), VERDICT_OK, str_printf(arena, "%d are mapped, none is refused", pg_row_count(rows)));
+	}
+}
+
 static void check_discord(struct doctor *doctor)
 {
 	const struct config *config = doctor->ctl->app->config;
@@ -218,6 +244,7 @@ static void check_discord(struct doctor *doctor)
 	if (ok && config->discord_application_id != 0) {
 		check_discord_commands(doctor);
 	}
+	check_roles(doctor);
 }
 
 /* ---- this host --------------------------------------------------------------------------------------------------------------- */

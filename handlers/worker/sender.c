@@ -12,6 +12,7 @@
 #include "base/metric.h"
 #include "base/utf.h"
 #include "decide.h"
+#include "errands.h"
 #include "io/crypto.h"
 #include "io/json.h"
 #include "pace.h"
@@ -69,6 +70,7 @@ struct sender {
 	const struct platform_ops *ops;
 	struct arena *arena; /* of one turn */
 	struct http_batch *batch;
+	struct errands *errands; /* Discord: what is done beside messages; else NULL */
 	struct bot bots[QUEUE_BOTS_MAX];
 	size_t bot_count;
 	int64_t renew_at, poll_at, sweep_at, deep_sweep_at; /* monotonic */
@@ -532,6 +534,9 @@ static int64_t next_wake(const struct sender *sender, int64_t mono)
 	if (count_tasks(sender, TASK_DONE) > 0) {
 		at = sender->database_away ? mono + POLL_US : mono;
 	}
+	if (sender->errands != NULL && errands_wake(sender->errands, mono) < at) {
+		at = errands_wake(sender->errands, mono);
+	}
 	return at > mono ? (at - mono + 999) / 1000 : 0;
 }
 
@@ -549,7 +554,22 @@ static void turn(struct sender *sender)
 		claim(sender);
 	}
 	start_calls(sender);
+	if (sender->errands != NULL) {
+		errands_turn(sender->errands, sender->bots[0].held && clock_wall_us() < sender->bots[0].held_until);
+	}
 	(void)http_batch_run(sender->batch, sender->worker->stop_fd, next_wake(sender, clock_monotonic_us()));
+}
+
+static size_t count_flying(const struct sender *sender)
+{
+	return count_tasks(sender, TASK_FLYING) + (sender->errands != NULL ? errands_flying(sender->errands) : 0);
+}
+
+static void drain_errands(struct sender *sender)
+{
+	if (sender->errands != NULL) {
+		errands_drain(sender->errands);
+	}
 }
 
 /* After SIGTERM: nothing new; what is in flight may end; what has not is uncertain; the leases are free. */
@@ -562,9 +582,11 @@ static void drain(struct sender *sender)
 			give_back(task, STR("waiting"));
 		}
 	}
-	while (count_tasks(sender, TASK_FLYING) > 0 && clock_monotonic_us() < until) {
+	drain_errands(sender);
+	while (count_flying(sender) > 0 && clock_monotonic_us() < until) {
 		(void)http_batch_run(sender->batch, -1, 50);
 		settle(sender);
+		drain_errands(sender);
 	}
 	for (size_t i = 0; i < TASKS_MAX; i++) {
 		struct task *task = &sender->tasks[i];
@@ -606,6 +628,8 @@ static bool sender_open(struct sender *sender, struct worker *worker, const stru
 	}
 	if (ops->platform == PLATFORM_DISCORD && str_present(config->discord_bot_token.bytes)) {
 		ok = ok && add_bot(sender, STR(NOTIFY_BOT_DISCORD), &discord_rules);
+		sender->errands = ok ? errands_new(worker, sender->batch, sender->bots[0].pace) : NULL;
+		ok = ok && sender->errands != NULL;
 	}
 	for (size_t i = 0; i < TASKS_MAX; i++) {
 		sender->tasks[i].sender = sender;
@@ -618,6 +642,7 @@ static bool sender_open(struct sender *sender, struct worker *worker, const stru
 static void sender_close(struct sender *sender)
 {
 	http_batch_free(sender->batch);
+	errands_free(sender->errands);
 	json_bind_arena(NULL);
 	for (size_t i = 0; i < TASKS_MAX; i++) {
 		arena_free(sender->tasks[i].arena);

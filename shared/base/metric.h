@@ -30,6 +30,7 @@
 	X(METRIC_OUTBOX_RETRY, "trivet_outbox_retry_total", "Outbox attempts that will be made again") \
 	X(METRIC_OUTBOX_PERMANENT, "trivet_outbox_permanent_total", "Outbox rows given up") \
 	X(METRIC_OUTBOX_PENDING, "trivet_outbox_pending", "Outbox rows waiting") \
+	X(METRIC_ROLE_CHANGED, "trivet_role_changed_total", "Discord roles given and taken") \
 	X(METRIC_EVENT_ACCEPTED, "trivet_event_accepted_total", "Events queued") \
 	X(METRIC_EVENT_APPLIED, "trivet_event_applied_total", "Events applied") \
 	X(METRIC_EVENT_LAG_MS, "trivet_event_lag_ms", "Age of the oldest event that is not applied")

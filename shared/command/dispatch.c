@@ -5,6 +5,7 @@
 #include "command/handlers.h"
 #include "io/app.h"
 #include "service/activity.h"
+#include "service/roles.h"
 
 #define FLIGHTS_PER_PERSON 4
 #define FLIGHT_WAIT_US (250 * 1000)
@@ -224,6 +225,15 @@ static enum status run_command(struct command_call *call, struct reply **ret_rep
 	return say(call, MSG_UNKNOWN_COMMAND, ret_reply);
 }
 
+/* Whoever gives a command has his roles looked at: what was changed by hand is put back. */
+static enum status after_command(struct command_call *call, enum status status)
+{
+	if (status == OK) {
+		roles_acted(call->ctx, call->update);
+	}
+	return status;
+}
+
 static enum status run_action(struct command_call *call, struct reply **ret_reply)
 {
 	struct str rest = call->update->action;
@@ -242,7 +252,7 @@ static enum status run_update(struct command_call *call, struct reply **ret_repl
 {
 	switch (call->update->kind) {
 	case UPDATE_COMMAND:
-		return run_command(call, ret_reply);
+		return after_command(call, run_command(call, ret_reply));
 	case UPDATE_BUTTON:
 	case UPDATE_FORM:
 		return run_action(call, ret_reply);

@@ -166,6 +166,15 @@ static bool take(struct arena *arena, struct sightings *sightings, struct column
 	return taken;
 }
 
+static enum status mark_roles(struct tx *tx, const struct columns *columns)
+{
+	struct pg_params params = tx_params(tx);
+
+	pg_add_str_array(&params, columns->platforms, columns->count);
+	pg_add_i64_array(&params, columns->ids, columns->count);
+	return tx_query(tx, SQL_SIGHTING_MARK_ROLES, &params, NULL);
+}
+
 static enum status store(struct tx *tx, void *arg)
 {
 	const struct columns *columns = arg;
@@ -178,7 +187,9 @@ static enum status store(struct tx *tx, void *arg)
 	}
 	pg_add_str_array(&params, columns->privates, columns->count);
 	pg_add_time_array(&params, columns->ats, columns->count);
-	return tx_query(tx, SQL_SIGHTING_STORE, &params, NULL);
+	enum status status = tx_query(tx, SQL_SIGHTING_STORE, &params, NULL);
+
+	return status == OK ? mark_roles(tx, columns) : status;
 }
 
 enum status sightings_store(struct ctx *ctx, size_t *ret_count)

@@ -31,7 +31,7 @@ ERRORS = {
     10002: (404, "Unknown Application"), 10003: (404, "Unknown Channel"), 10004: (404, "Unknown Guild"), 10007: (404, "Unknown Member"),
     10008: (404, "Unknown Message"), 10011: (404, "Unknown Role"), 10013: (404, "Unknown User"), 10015: (404, "Unknown Webhook"),
     10062: (404, "Unknown interaction"), 10063: (404, "Unknown application command"), 30034: (429, "Max number of daily application command creates has been reached (200)"),
-    40003: (400, "You are opening direct messages too fast"), 40060: (400, "Interaction has already been acknowledged."),
+    50028: (400, "Invalid role"), 40003: (400, "You are opening direct messages too fast"), 40060: (400, "Interaction has already been acknowledged."),
     40094: (400, "This interaction has reached the limit of 5 follow-up messages"), 40333: (403, "internal network error"), 50001: (403, "Missing Access"),
     50006: (400, "Cannot send an empty message"), 50007: (403, "Cannot send messages to this user"), 50013: (403, "Missing Permissions"),
     50005: (403, "Cannot edit a message authored by another user"), 50027: (401, "Invalid Webhook Token"), 50033: (400, "Invalid Recipient(s)"),
@@ -114,6 +114,8 @@ class State:
     closed: dict = field(default_factory=dict)  # user id -> error code: direct messages are refused
     channels: set = field(default_factory=set)
     roles: dict = field(default_factory=dict)  # (guild, user) -> set of role ids
+    absent: set = field(default_factory=set)  # users who left the server
+    refused_roles: dict = field(default_factory=dict)  # role id -> error code: 50013 above the bot's own, 10011 deleted
     acknowledged: set = field(default_factory=set)
     codes: dict = field(default_factory=dict)  # OAuth2
     bearers: dict = field(default_factory=dict)
@@ -774,23 +776,44 @@ def get_roles(self, call):
             for role in [guild] + known]
 
 
-def get_member(self, call):
+def member_of(self, call):
+    """The server and a user who is on it."""
     guild = guild_of(self, call)
+    if not is_snowflake(call.ids[1]):
+        raise invalid("user_id", "NUMBER_TYPE_COERCE", f"Value \"{call.ids[1]}\" is not snowflake.")
+    if call.ids[1] in self.state.absent:
+        raise error(10007)
+    return guild, call.ids[1]
+
+
+def get_member(self, call):
+    guild, _ = member_of(self, call)
     return {"user": self.user(call.ids[1]), "roles": sorted(self.state.roles.get((guild, call.ids[1]), ())), "nick": None, "joined_at": timestamp(0), "flags": 0,
             "deaf": False, "mute": False}
 
 
-def put_role(self, call):
-    key = (guild_of(self, call), call.ids[1])
-    if not is_snowflake(call.ids[2]):
+def role_of(self, call):
+    """The member's key and a role that the bot may give and take."""
+    key, role = member_of(self, call), call.ids[2]
+    if not is_snowflake(role):
         raise error(10011)
-    self.state.roles.setdefault(key, set()).add(call.ids[2])
+    if role == key[0]:
+        raise error(50028)  # @everyone
+    if role in self.state.refused_roles:
+        raise error(self.state.refused_roles[role])
+    return key, role
+
+
+def put_role(self, call):
+    key, role = role_of(self, call)
+    self.state.roles.setdefault(key, set()).add(role)
     self.world.roles_changed(call.ids[1])
     return 204, None
 
 
 def remove_role(self, call):
-    self.state.roles.get((guild_of(self, call), call.ids[1]), set()).discard(call.ids[2])
+    key, role = role_of(self, call)
+    self.state.roles.get(key, set()).discard(role)
     self.world.roles_changed(call.ids[1])
     return 204, None
 

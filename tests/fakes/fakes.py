@@ -144,6 +144,12 @@ class Fakes:
             self.discord.state.closed = {str(user): int(code) for user, code in closed.items()} if isinstance(closed, dict) else {str(user): 50007 for user in closed}
         if "channels" in discord:
             self.discord.state.channels = {str(channel) for channel in discord["channels"]}
+        if "roles" in discord:  # changed by hand
+            self.discord.state.roles.update({tuple(key.split("/")): {str(role) for role in roles} for key, roles in discord["roles"].items()})
+        if "absent" in discord:
+            self.discord.state.absent = {str(user) for user in discord["absent"]}
+        if "refused_roles" in discord:
+            self.discord.state.refused_roles = {str(role): int(code) for role, code in discord["refused_roles"].items()}
         if "entitlements" in discord:
             self.discord.state.entitlements = {str(value["id"]): value for value in discord["entitlements"]}
         return Response(204)

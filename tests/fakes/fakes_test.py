@@ -347,6 +347,21 @@ def test_discord_commands_and_roles(fakes):
     assert error_of(fakes.discord("PUT", "/guilds/1/members/77/roles/900")) == (404, 10004)
 
 
+def test_discord_roles_that_cannot_be_given(fakes):
+    path = f"/guilds/{GUILD}/members/77"
+    assert error_of(fakes.discord("PUT", f"{path}/roles/x")) == (404, 10011)
+    assert error_of(fakes.discord("PUT", f"{path}/roles/{GUILD}")) == (400, 50028), "@everyone is nobody's to give"
+    fakes.control("POST", "state", {"discord": {"refused_roles": {"901": 50013, "902": 10011}, "roles": {f"{GUILD}/77": ["901", "903"]}}})
+    assert error_of(fakes.discord("DELETE", f"{path}/roles/901")) == (403, 50013)
+    assert error_of(fakes.discord("PUT", f"{path}/roles/902")) == (404, 10011)
+    assert fakes.discord("DELETE", f"{path}/roles/903").status_code == 204
+    assert fakes.discord("GET", path).json()["roles"] == ["901"]
+    fakes.control("POST", "state", {"discord": {"absent": [77]}})
+    assert error_of(fakes.discord("GET", path)) == error_of(fakes.discord("PUT", f"{path}/roles/903")) == (404, 10007)
+    fakes.control("POST", "reset")
+    assert fakes.discord("GET", path).json()["roles"] == []
+
+
 def test_discord_oauth2_with_pkce(fakes):
     verifier = "v" * 43
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()

@@ -47,4 +47,13 @@ struct json *discord_message(struct arena *arena, const struct config *config, e
 enum status discord_send_request(struct arena *arena, const struct outgoing *outgoing, struct http_request *ret_request);
 struct delivery_result discord_send_result(struct arena *arena, const struct outgoing *outgoing, const struct http_response *response);
 
+/* send.c: a call that is not authorised yet; the arena may have failed. */
+struct http_request discord_request(struct arena *arena, const struct config *config, const char *method, struct str path, struct str body);
+
+/* send.c: what a 429 says: how long, and whether all calls wait. body NULL: no JSON. */
+int64_t discord_read_wait(const struct http_response *response, const struct json *body, bool *ret_global);
+
+/* send.c: the bucket's headers. ret_remaining -1: not told; ret_reset_us 0: likewise. */
+void discord_read_bucket(const struct http_response *response, int64_t *ret_remaining, int64_t *ret_reset_us);
+
 #endif

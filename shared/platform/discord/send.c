@@ -22,8 +22,7 @@ static void set_user_agent(struct arena *arena, const struct config *config, str
 	platform_header(request, STR("User-Agent"), str_printf(arena, "DiscordBot (" STR_FMT ", " TRIVET_VERSION ")", STR_ARG(home)));
 }
 
-static struct http_request new_request(struct arena *arena, const struct config *config, const char *method, struct str path,
-	struct str body)
+struct http_request discord_request(struct arena *arena, const struct config *config, const char *method, struct str path, struct str body)
 {
 	struct http_request request = {.method = method, .body = body, .timeout_ms = PLATFORM_TIMEOUT_MS};
 
@@ -44,7 +43,7 @@ enum status discord_call(struct arena *arena, const struct config *config, const
 	if (str_empty(token)) {
 		return INVALID;
 	}
-	request = new_request(arena, config, method, path, body);
+	request = discord_request(arena, config, method, path, body);
 	platform_header(&request, STR("Authorization"), str_printf(arena, "Bot " STR_FMT, STR_ARG(token)));
 	if (arena_failed(arena)) {
 		return TOO_LARGE;
@@ -102,7 +101,7 @@ enum status discord_edit(struct arena *arena, const struct config *config, const
 		return INVALID;
 	}
 	path = str_printf(arena, "/webhooks/%lld/" STR_FMT "/messages/@original", (long long)application_id, STR_ARG(token));
-	request = new_request(arena, config, "PATCH", path, body);
+	request = discord_request(arena, config, "PATCH", path, body);
 	if (!str_present(body) || arena_failed(arena)) {
 		return TOO_LARGE;
 	}
@@ -154,14 +153,13 @@ static struct str retry_literal(struct str body)
 }
 
 /* Cloudflare's 429 has no JSON and means our whole address; Discord's says how far it reaches. */
-static void read_too_many(const struct http_response *response, const struct json *body, struct delivery_result *result)
+int64_t discord_read_wait(const struct http_response *response, const struct json *body, bool *ret_global)
 {
 	int64_t us;
 	struct str literal = json_get(body, "retry_after") != NULL ? retry_literal(response->body) : STR_ABSENT;
 
-	result->delivery = DELIVERY_WAIT;
-	result->wait_us = platform_wait_us(platform_decimal_us(literal, &us) == INVALID ? response->retry_after : literal);
-	result->global = body == NULL || platform_flag(body, "global") || str_eq_nocase(response->ratelimit_global, STR("true"));
+	*ret_global = body == NULL || platform_flag(body, "global") || str_eq_nocase(response->ratelimit_global, STR("true"));
+	return platform_wait_us(platform_decimal_us(literal, &us) == INVALID ? response->retry_after : literal);
 }
 
 static enum delivery by_status(int http_status, bool has_body)
@@ -179,7 +177,8 @@ static void read_refusal(const struct outgoing *outgoing, const struct http_resp
 	int64_t code = 0;
 
 	if (response->status == HTTP_TOO_MANY) {
-		read_too_many(response, body, result);
+		result->delivery = DELIVERY_WAIT;
+		result->wait_us = discord_read_wait(response, body, &result->global);
 		return;
 	}
 	if (json_get_i64(body, "code", 0, INT64_MAX, &code) != OK) {
@@ -216,14 +215,13 @@ static void read_success(const struct outgoing *outgoing, const struct http_resp
 	result->message_id = id;
 }
 
-static void read_bucket(const struct http_response *response, struct delivery_result *result)
+void discord_read_bucket(const struct http_response *response, int64_t *ret_remaining, int64_t *ret_reset_us)
 {
-	result->bucket = platform_shaped(response->ratelimit_bucket, 128, "-_:.");
-	if (parse_i64(response->ratelimit_remaining, 0, INT32_MAX, &result->bucket_remaining) != OK) {
-		result->bucket_remaining = -1;
+	if (parse_i64(response->ratelimit_remaining, 0, INT32_MAX, ret_remaining) != OK) {
+		*ret_remaining = -1;
 	}
-	if (platform_decimal_us(response->ratelimit_reset_after, &result->bucket_reset_us) != OK) {
-		result->bucket_reset_us = 0;
+	if (platform_decimal_us(response->ratelimit_reset_after, ret_reset_us) != OK) {
+		*ret_reset_us = 0;
 	}
 }
 
@@ -239,7 +237,8 @@ struct delivery_result discord_send_result(struct arena *arena, const struct out
 	if (json_read(arena, response->body, &body) != OK) {
 		body = NULL;
 	}
-	read_bucket(response, &result);
+	result.bucket = platform_shaped(response->ratelimit_bucket, 128, "-_:.");
+	discord_read_bucket(response, &result.bucket_remaining, &result.bucket_reset_us);
 	if (response->status >= 200 && response->status < 300) {
 		read_success(outgoing, response, body, &result);
 		return result;

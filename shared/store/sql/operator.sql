@@ -102,3 +102,43 @@ WHERE platform = $1::public.platform AND chat_id = $2;
 
 -- name: operator_chat_list
 SELECT platform::text, chat_id::text, title, state, multiplier, announce, language, changed_at FROM public.chat ORDER BY platform, chat_id;
+
+-- A word that is the name of a rank, or the letter of several. What was refused is tried again, and everybody is looked at.
+-- name: operator_role_map
+WITH what AS (
+    SELECT w.rank_id, w.letter
+    FROM (SELECT 1 AS place, r.id AS rank_id, NULL::text AS letter FROM public.rank r WHERE lower(r.name) = lower($3::text)
+          UNION ALL
+          SELECT 2, NULL, split_part(r.name, ' ', 1) FROM public.rank r WHERE lower(split_part(r.name, ' ', 1)) = lower($3::text)) AS w
+    ORDER BY w.place LIMIT 1
+), guild AS (
+    INSERT INTO public.role_guild AS g (guild_id) SELECT $1::bigint FROM what
+    ON CONFLICT (guild_id) DO UPDATE SET swept_to = 0, sweep_at = '-infinity', refused = NULL, refused_at = NULL
+)
+INSERT INTO public.role_map AS m (guild_id, role_id, rank_id, letter, changed_at)
+SELECT $1::bigint, $2::bigint, w.rank_id, w.letter, $4::timestamptz FROM what w
+ON CONFLICT (guild_id, role_id) DO UPDATE
+SET rank_id = excluded.rank_id, letter = excluded.letter, changed_at = excluded.changed_at, refused = NULL, refused_at = NULL;
+
+-- Who holds the role keeps it. With a server's last role go its marks.
+-- name: operator_role_unmap
+WITH last AS (
+    SELECT m.guild_id FROM public.role_map m
+    WHERE m.guild_id = $1::bigint AND m.role_id = $2::bigint
+      AND NOT EXISTS (SELECT 1 FROM public.role_map o WHERE o.guild_id = $1::bigint AND o.role_id <> $2::bigint)
+), members AS (
+    DELETE FROM public.role_member WHERE guild_id IN (SELECT guild_id FROM last)
+), guilds AS (
+    DELETE FROM public.role_guild WHERE guild_id IN (SELECT guild_id FROM last)
+)
+DELETE FROM public.role_map WHERE guild_id = $1::bigint AND role_id = $2::bigint;
+
+-- name: operator_role_list
+SELECT m.guild_id::text, m.role_id::text, coalesce(r.name, m.letter),
+       (SELECT count(*) FROM public.role_member h WHERE h.guild_id = m.guild_id AND m.role_id = ANY (h.applied)),
+       (SELECT count(*) FROM public.role_member h WHERE h.guild_id = m.guild_id AND m.role_id = ANY (h.wanted) AND NOT h.absent AND m.role_id <> ALL (h.applied)),
+       coalesce(g.refused, m.refused), coalesce(g.refused_at, m.refused_at)
+FROM public.role_map m
+JOIN public.role_guild g ON g.guild_id = m.guild_id
+LEFT JOIN public.rank r ON r.id = m.rank_id
+ORDER BY m.guild_id, coalesce(r.xp, (SELECT min(l.xp) FROM public.rank l WHERE split_part(l.name, ' ', 1) = m.letter)), m.role_id;

@@ -21,3 +21,7 @@ WITH seen AS (
 UPDATE public.identity i
 SET username = h.username, name = h.name, language_hint = coalesce(h.language_hint, i.language_hint), last_seen = h.at
 FROM held h WHERE i.id = h.id;
+
+-- Who acted on Discord has his roles looked at (service/roles.h).
+-- name: sighting_mark_roles
+SELECT public.role_mark(ARRAY(SELECT w.platform_id FROM unnest($1::text[], $2::bigint[]) AS w(platform, platform_id) WHERE w.platform = 'discord'));
