@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -24,8 +25,9 @@
 
 struct app_clock {
 	char path[PATH_TEXT_MAX];
+	pthread_mutex_t reading;
 	atomic_int_fast64_t offset_us;
-	atomic_int_fast64_t read_at; /* monotonic */
+	atomic_int_fast64_t read_at; /* monotonic; written after offset_us */
 };
 
 #ifdef TRIVET_DEVELOPMENT
@@ -38,6 +40,10 @@ static struct app_clock *clock_new(struct str run_dir)
 	}
 	int len = snprintf(clock->path, sizeof(clock->path), STR_FMT "/clock", STR_ARG(run_dir));
 	if (len < 0 || (size_t)len >= sizeof(clock->path)) {
+		free(clock);
+		return NULL;
+	}
+	if (pthread_mutex_init(&clock->reading, NULL) != 0) {
 		free(clock);
 		return NULL;
 	}
@@ -62,13 +68,23 @@ static int64_t read_offset_us(const char *path)
 	return seconds * SECOND_US;
 }
 
+static bool clock_is_stale(struct app_clock *clock)
+{
+	return clock_monotonic_us() - atomic_load(&clock->read_at) >= CLOCK_STALE_US;
+}
+
 static int64_t clock_offset_us(struct app_clock *clock)
 {
-	int64_t now = clock_monotonic_us();
-	int64_t read_at = atomic_load_explicit(&clock->read_at, memory_order_relaxed);
-	/* One thread reads, the others go on with what was there. */
-	if (now - read_at >= CLOCK_STALE_US && atomic_compare_exchange_strong(&clock->read_at, &read_at, now)) {
-		atomic_store(&clock->offset_us, read_offset_us(clock->path));
+	/* One thread reads and the others wait for it: what was there may be as old as the process's last request. */
+	if (clock_is_stale(clock)) {
+		pthread_mutex_lock(&clock->reading);
+		if (clock_is_stale(clock)) {
+			int64_t now = clock_monotonic_us();
+
+			atomic_store(&clock->offset_us, read_offset_us(clock->path));
+			atomic_store(&clock->read_at, now);
+		}
+		pthread_mutex_unlock(&clock->reading);
 	}
 	return atomic_load(&clock->offset_us);
 }
@@ -208,7 +224,10 @@ void app_close(struct app *app)
 	pg_pool_close(app->pg);
 	limit_table_free(app->limits);
 	snapshot_slot_free(app->catalogue);
-	free(app->clock);
+	if (app->clock != NULL) {
+		pthread_mutex_destroy(&app->clock->reading);
+		free(app->clock);
+	}
 	config_close(app->owned_config);
 	crypto_wipe(app->key_link, sizeof(app->key_link));
 	crypto_wipe(app->key_seal, sizeof(app->key_seal));

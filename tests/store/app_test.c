@@ -1,7 +1,9 @@
 /* io/app: what a process is made of, and what it says when it cannot be. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -146,6 +148,51 @@ static void the_development_clock_follows_its_file(void **state)
 	app_close(app);
 }
 
+#ifdef TRIVET_DEVELOPMENT
+
+static void *ask_clock(void *app)
+{
+	int64_t *ahead = malloc(sizeof(*ahead));
+
+	if (ahead != NULL) {
+		*ahead = app_now(app) - clock_wall_us();
+	}
+	return ahead;
+}
+
+/* A program that had been idle gave what it had last read to whoever came while another thread read anew: a code made at once after the clock was
+ * set had expired for the program that was to redeem it. The file is a pipe here, so that the reader is held as long as we like. */
+static void nobody_sees_the_old_clock_while_another_reads_anew(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct app *app = must_open(fixture);
+	const char *path = str_z(fixture->arena, str_printf(fixture->arena, "%s/clock", fixture->run_dir));
+	pthread_t askers[2];
+
+	write_clock(fixture, "0");
+	assert_true(shows_offset(app, 0));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	usleep(300 * 1000); /* what was read is too old now */
+	for (size_t i = 0; i < ARRAY_LEN(askers); i++) {
+		assert_int_equal(pthread_create(&askers[i], NULL, ask_clock, app), 0);
+	}
+	usleep(50 * 1000); /* both have asked */
+	write_clock(fixture, "86400");
+	for (size_t i = 0; i < ARRAY_LEN(askers); i++) {
+		void *ahead = NULL;
+
+		assert_int_equal(pthread_join(askers[i], &ahead), 0);
+		assert_non_null(ahead);
+		assert_true(*(int64_t *)ahead > INT64_C(86399) * SECOND_US);
+		free(ahead);
+	}
+	assert_int_equal(unlink(path), 0);
+	app_close(app);
+}
+
+#endif
+
 static void a_production_stack_has_no_development_clock(void **state)
 {
 	const struct fixture *fixture = *state;
@@ -164,6 +211,9 @@ int main(void)
 		TEST(it_has_working_stores_and_keys_of_its_own),
 		TEST(a_setting_that_cannot_be_used_is_named_in_one_line),
 		TEST(the_development_clock_follows_its_file),
+#ifdef TRIVET_DEVELOPMENT
+		TEST(nobody_sees_the_old_clock_while_another_reads_anew),
+#endif
 		TEST(a_production_stack_has_no_development_clock),
 	};
 	return cmocka_run_group_tests(tests, testdb_setup, testdb_teardown);
