@@ -219,8 +219,11 @@ static void note_connect(struct pg_pool *pool, struct pg_conn *conn, enum status
 		}
 	} else {
 		memcpy(pool->error, conn->error, sizeof(pool->error));
-		pool->refusing = true;
-		pool->connect_not_before = clock_monotonic_us() + RETRY_CONNECT_US;
+		/* Who ran out of time was in a hurry, or the server is silent: the breaker heard of that. It was not refused. */
+		if (status != TIMED_OUT) {
+			pool->refusing = true;
+			pool->connect_not_before = clock_monotonic_us() + RETRY_CONNECT_US;
+		}
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
