@@ -4,6 +4,7 @@ import signal
 import os
 import time
 
+import oracle
 import pytest
 
 from conftest import wait_for
@@ -132,6 +133,38 @@ def test_a_new_rank_is_told_once_in_private(stack, fakes, new_id):
     wait_for(told, 5, "the notice")
     time.sleep(0.5)
     assert len(told()) == 1 and told()[0]["chat_id"] == user and "E II" in told()[0]["text"] and "500 coins" in told()[0]["text"]
+
+
+def give_xp(stack, amounts):
+    """One xp_change each: {telegram id: XP}. The same again is a duplicate."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    answer = stack.api("POST", "/v1/events", {"events": [
+        {"platform": "telegram", "platform_id": str(user), "type": "xp_change", "at": at, "data": {"xp": xp, "reason": "test"},
+         "idempotency_key": f"xp:{user}:{xp}"} for user, xp in amounts.items()]})
+    assert answer.json()["rejected"] == 0
+
+
+def test_every_threshold_one_below_exact_and_one_above(stack, new_id, db):
+    amounts = {new_id(): least + more for least, _ in oracle.RANKS for more in (-1, 0, 1) if least + more > 0}
+    give_xp(stack, amounts)
+    wait_for(lambda: settled(db), 10, "the queue")
+    for user, xp in amounts.items():
+        wanted = oracle.Person()
+        wanted.apply("xp_change", {"xp": xp}, 0)
+        found = stack.api("GET", f"/v1/users/telegram/{user}").json()
+        assert (found["xp"], found["coins"], found["rank"]["id"]) == (wanted.xp, wanted.coins, wanted.rank()), xp
+
+
+def test_the_whole_way_at_once_pays_every_reward_once(stack, new_id, db):
+    user = new_id()
+    for _ in range(2):
+        give_xp(stack, {user: 52250})
+        wait_for(lambda: settled(db), 5, "the queue")
+        found = stack.api("GET", f"/v1/users/telegram/{user}").json()
+        assert (found["xp"], found["coins"], found["rank"]["name"]) == (53750, 56000, "S II")
+    with db.cursor() as cursor:
+        cursor.execute("SELECT kind, count(*), sum(xp)::bigint, sum(coins)::bigint FROM ledger WHERE user_id = %s GROUP BY 1 ORDER BY 1", (found["id"],))
+        assert cursor.fetchall() == [("badge", 2, 1500, 1500), ("rank_up", 19, 0, 54500), ("xp_change", 1, 52250, 0)]
 
 
 async def send_many(stack, messages, disturb=None):

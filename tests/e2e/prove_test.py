@@ -3,8 +3,11 @@ import asyncio
 import random
 import signal
 
+import events
 import forged
+import lag
 import linking
+import messages
 import redeem
 import restarts
 
@@ -45,3 +48,26 @@ def test_killing_programs_under_load_loses_nothing(another_stack):
     assert load.kills >= 3 and not load.problems, (load.first, load.problems[:3])
     assert restarts.check_effects(stack, load) == ([], [])
     assert stack.trivet("verify").returncode == 0
+
+
+def test_events_of_many_clients_are_counted_once_and_rightly_though_programs_are_killed(another_stack):
+    stack = another_stack(WORKERS="2")
+    stack.up()
+    delivery = events.prove(stack, 4000, 9, random.randrange(10**9), 120)
+    assert events.faults(delivery) == [], f"seed {delivery.plan.seed}"
+    assert delivery.compared == 200 and delivery.count()["repeats"] > 400 and delivery.refused
+    assert stack.trivet("verify").returncode == 0
+
+
+def test_every_acknowledged_message_is_counted_and_each_once(another_stack):
+    stack = another_stack()
+    stack.up()
+    proof = asyncio.run(messages.prove(stack, 1.2))
+    if stack.settings["V"] != "release":  # builds of sanitizers outlast the deadline of a request now and then
+        proof.faults = [fault for fault in proof.faults if ": answers" not in fault]
+    assert proof.faults == [] and proof.kills >= 1
+
+
+def test_events_do_not_wait_long_and_less_after_a_load(stack):
+    proof = asyncio.run(lag.prove(stack, 200, 1.5, strict=False))
+    assert proof.faults == []
