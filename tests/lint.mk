@@ -118,7 +118,7 @@ lint-openapi:
 $(B)/commands_document: $(B)/obj/tests/lint/commands_document.o $(ARCHIVES)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ARCHIVES) $(LIBRARIES)
 
-.PHONY: docs-commands docs-openapi check-docs-commands check-docs-openapi check-docs-manual check-docs
+.PHONY: docs-commands docs-openapi check-docs-commands check-docs-openapi check-docs-manual check-docs-examples check-docs
 docs: docs-commands docs-openapi
 docs-openapi: $(B)/trivet-api
 	@$< --openapi > docs/openapi.json
@@ -131,9 +131,11 @@ check-docs-commands: $(B)/commands_document
 	@$< | diff -u docs/COMMANDS.md - || { echo "docs/COMMANDS.md: differs from shared/command/commands.def: run make docs"; exit 1; }
 check-docs-manual: $(B)/trivet
 	@tests/lint/check_manual $<
+check-docs-examples:
+	@tests/lint/check_examples
 
 # A kind of tests as others are (tests/check.mk): a document that drifted is a failed test.
-DOCS_CHECKS := check-docs-config check-docs-commands check-docs-openapi check-docs-manual
+DOCS_CHECKS := check-docs-config check-docs-commands check-docs-openapi check-docs-manual check-docs-examples
 check-docs:
 	$(call forget_total,docs)
 	@mkdir -p $(B)/log; passed=0; failed=0; \
