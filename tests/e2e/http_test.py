@@ -20,7 +20,8 @@ ROUTES = {
     "/v1/users/telegram/5": {"GET", "HEAD"}, "/healthz": {"GET", "HEAD"}, "/readyz": {"GET", "HEAD"}, "/metrics": {"GET", "HEAD"},
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "LINK", "FOO", "get", "G" * 300]
-NOWHERE = ["/telegram", "/discord", "/v1", "/api", "/auth", "/desk/api", "/nosuch", "/api/nosuch", "/v1/nosuch", "/v1/", "/telegram/", "/telegram/main/", "/telegram/main/x", "/discord/", "/discord/nosuch", "/auth/nosuch",
+NOWHERE = ["/telegram", "/discord", "/v1", "/api", "/auth", "/desk/api",
+           "/nosuch", "/api/nosuch", "/v1/nosuch", "/v1/", "/telegram/", "/telegram/main/", "/telegram/main/x", "/discord/", "/discord/nosuch", "/auth/nosuch",
            "/healthz/", "/HEALTHZ", "/healthz.", "/readyz/x", "/metrics/", "/.git/config", "/.env", "/nginx/trivet.conf", "/index.php", "/favicon.ico/x", "/v1/users/telegram",
            "/v1/users/telegram/", "/v1/users/telegram/5/", "/v1//users/telegram/5/x", "/" + "x" * 2000, "/%ff%fe", "/%0a", "/a%0d%0aSet-Cookie:x=y", "/%1b[31mred", "/<script>", "/%3Cscript%3E"]
 
