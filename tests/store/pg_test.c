@@ -1029,7 +1029,8 @@ static void test_a_warm_pool_has_all_its_connections(void **state)
 	pg_pool_close(pool);
 }
 
-/* Under load half a second was too short for warming; what a program refused in its first 200 ms because of that was not the server's doing. */
+/* Under load half a second was too short for warming; what a program refused in its first 200 ms because of that was not the server's
+ * doing. */
 static void test_warming_that_runs_out_of_time_refuses_nobody(void **state)
 {
 	struct pg_pool *pool = open_pool(2);
