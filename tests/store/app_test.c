@@ -160,8 +160,10 @@ static void *ask_clock(void *app)
 	return ahead;
 }
 
-/* A program that had been idle gave what it had last read to whoever came while another thread read anew: a code made at once after the
- * clock was set had expired for the program that was to redeem it. The file is a pipe here, so that the reader is held as long as we like. */
+/*
+ * A program that had been idle gave what it had last read to whoever came while another thread read anew: a code made at once after
+ * the clock was set had expired for the program that was to redeem it. The file is a pipe here: the reader is held as long as we like.
+ */
 static void nobody_sees_the_old_clock_while_another_reads_anew(void **state)
 {
 	const struct fixture *fixture = *state;
