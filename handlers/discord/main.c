@@ -4,6 +4,7 @@
 #include "command/command.h"
 #include "platform/platform.h"
 #include "service/deferral.h"
+#include "service/profile.h"
 #include "service/sighting.h"
 #include "store/statements.h"
 #include "web/program.h"
@@ -90,6 +91,9 @@ static enum status ready(struct app *app, struct arena *arena, struct str *ret_e
 {
 	enum status status = sightings_begin(app, arena);
 
+	if (status == OK) {
+		status = profiles_begin(app);
+	}
 	if (status != OK) {
 		*ret_error = STR("could not start: out of memory");
 	}

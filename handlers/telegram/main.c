@@ -6,6 +6,7 @@
 #include "service/activity.h"
 #include "service/aside.h"
 #include "service/deferral.h"
+#include "service/profile.h"
 #include "service/sighting.h"
 #include "store/statements.h"
 #include "web/program.h"
@@ -91,7 +92,7 @@ static const struct route routes[] = {
 static enum status ready(struct app *app, struct arena *arena, struct str *ret_error)
 {
 	app->chats = activity_chats_new(arena);
-	if (app->chats == NULL || sightings_begin(app, arena) != OK) {
+	if (app->chats == NULL || sightings_begin(app, arena) != OK || profiles_begin(app) != OK) {
 		*ret_error = STR("could not start: out of memory");
 		return UNAVAILABLE;
 	}

@@ -81,18 +81,6 @@ enum status cmd_help(struct command_call *call, struct reply **ret_reply)
 
 /* ---- /profile ---- */
 
-struct profile_arg {
-	const struct person *actor;
-	struct profile profile;
-};
-
-static enum status read_profile(struct tx *tx, void *arg)
-{
-	struct profile_arg *a = arg;
-
-	return profile_read(tx, a->actor->platform, a->actor->platform_id, &a->profile);
-}
-
 /* "Telegram, Discord" of "telegram,discord". */
 static struct str platform_titles(const struct ctx *ctx, struct str names)
 {
@@ -131,12 +119,12 @@ static struct reply *profile_reply(struct command_call *call, const struct profi
 
 enum status cmd_profile(struct command_call *call, struct reply **ret_reply)
 {
-	struct profile_arg arg = {.actor = &call->update->actor};
-	enum status status = command_read(call, read_profile, &arg, &arg.profile.viewer);
+	struct profile profile = {0};
+	enum status status = command_profile(call, &profile);
 
 	if (status != OK) {
 		return status;
 	}
-	*ret_reply = profile_reply(call, &arg.profile);
+	*ret_reply = profile_reply(call, &profile);
 	return *ret_reply != NULL ? OK : TOO_LARGE;
 }

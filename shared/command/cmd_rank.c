@@ -12,18 +12,6 @@ static bool may_be_shown(const struct command_call *call, bool hidden)
 
 /* ---- /rank ---- */
 
-struct rank_arg {
-	const struct person *actor;
-	struct profile profile;
-};
-
-static enum status read_rank(struct tx *tx, void *arg)
-{
-	struct rank_arg *a = arg;
-
-	return profile_read(tx, a->actor->platform, a->actor->platform_id, &a->profile);
-}
-
 static void say_progress(struct arena *arena, struct reply *reply, const struct profile *profile)
 {
 	int64_t done = profile->xp - profile->rank_xp;
@@ -54,19 +42,18 @@ static void say_place(struct ctx *ctx, struct reply *reply, const struct profile
 enum status cmd_rank(struct command_call *call, struct reply **ret_reply)
 {
 	struct ctx *ctx = call->ctx;
-	struct rank_arg arg = {.actor = &call->update->actor};
-	struct profile *profile = &arg.profile;
-	enum status status = command_read(call, read_rank, &arg, &profile->viewer);
+	struct profile profile = {0};
+	enum status status = command_profile(call, &profile);
 	struct reply *reply = reply_new(ctx->arena);
 
 	if (status != OK || reply == NULL) {
 		return status != OK ? status : TOO_LARGE;
 	}
 	reply_line(reply, REPLY_TITLE, MSG_RANK_TITLE,
-	           (struct text_arg[]){TEXT_STR(command_name(call, profile->display_name)), TEXT_STR(profile->rank)}, 2);
-	say_progress(ctx->arena, reply, profile);
-	if (may_be_shown(call, profile->hidden)) {
-		say_place(ctx, reply, profile);
+	           (struct text_arg[]){TEXT_STR(command_name(call, profile.display_name)), TEXT_STR(profile.rank)}, 2);
+	say_progress(ctx->arena, reply, &profile);
+	if (may_be_shown(call, profile.hidden)) {
+		say_place(ctx, reply, &profile);
 	}
 	*ret_reply = reply;
 	return OK;

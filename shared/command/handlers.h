@@ -7,7 +7,7 @@
 #include "command/command.h"
 #include "service/contact.h"
 #include "service/once.h"
-#include "store/shown.h"
+#include "store/store.h"
 
 #define COMMAND(name, platforms, place, access, effect, rate, answer, menu, args, run, leaked) \
 	enum status run(struct command_call *call, struct reply **ret_reply);
@@ -44,6 +44,9 @@ MUST_CHECK enum status command_member(struct command_call *call, struct member *
  */
 MUST_CHECK enum status command_read(struct command_call *call, enum status (*read)(struct tx *tx, void *arg), void *arg,
                                     const struct viewer *viewer);
+
+/* command_profile - the same for how he stands, read together with others' (service/profile.h). */
+MUST_CHECK enum status command_profile(struct command_call *call, struct profile *ret_profile);
 
 /* command_name - what somebody is called in the open: the name that he chose, else the platform's, else his number; not too long. */
 struct str command_name(struct command_call *call, struct str display_name);

@@ -1,6 +1,7 @@
 /* What the functions of commands share: the transaction of a work, the read of an account. */
 #include "base/utf.h"
 #include "command/handlers.h"
+#include "service/profile.h"
 #include "service/sighting.h"
 #include "service/tx.h"
 #include "store/store.h"
@@ -48,16 +49,67 @@ static void note_viewer(struct command_call *call, const struct viewer *viewer)
 	call->ctx->language = language_choose(viewer->language, actor->language_hint);
 }
 
-enum status command_read(struct command_call *call, enum status (*read)(struct tx *tx, void *arg), void *arg, const struct viewer *viewer)
+/* A use case that reads something of the acting person by his platform id. */
+struct reading {
+	enum status (*run)(struct ctx *ctx, void *arg);
+	void *arg;
+	const struct viewer *viewer; /* filled by it */
+};
+
+/* Who is not known yet is made, and asks again. */
+static enum status read_or_meet(struct command_call *call, const struct reading *reading)
 {
-	enum status status = service_read(call->ctx, read, arg);
+	enum status status = reading->run(call->ctx, reading->arg);
 
 	if (status == NOT_FOUND) {
 		status = contact_ensure(call->ctx, call->update);
-		status = status == OK ? service_read(call->ctx, read, arg) : status;
+		status = status == OK ? reading->run(call->ctx, reading->arg) : status;
 	}
 	if (status == OK) {
-		note_viewer(call, viewer);
+		note_viewer(call, reading->viewer);
+	}
+	return status;
+}
+
+struct select {
+	enum status (*read)(struct tx *tx, void *arg);
+	void *arg;
+};
+
+static enum status run_select(struct ctx *ctx, void *arg)
+{
+	const struct select *select = arg;
+
+	return service_read(ctx, select->read, select->arg);
+}
+
+enum status command_read(struct command_call *call, enum status (*read)(struct tx *tx, void *arg), void *arg, const struct viewer *viewer)
+{
+	struct select select = {read, arg};
+
+	return read_or_meet(call, &(struct reading){run_select, &select, viewer});
+}
+
+struct profile_arg {
+	const struct person *actor;
+	struct profile *profile;
+};
+
+static enum status get_profile(struct ctx *ctx, void *arg)
+{
+	struct profile_arg *a = arg;
+
+	return profile_get(ctx, a->actor, a->profile);
+}
+
+enum status command_profile(struct command_call *call, struct profile *ret_profile)
+{
+	struct profile profile = {0};
+	struct profile_arg arg = {&call->update->actor, &profile};
+	enum status status = read_or_meet(call, &(struct reading){get_profile, &arg, &profile.viewer});
+
+	if (status == OK) {
+		*ret_profile = profile;
 	}
 	return status;
 }

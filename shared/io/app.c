@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/ctx.h"
 #include "base/metric.h"
+#include "io/group_read.h"
 #include "base/parse.h"
 #include "io/http_client.h"
 #include "io/json.h"
@@ -220,6 +221,7 @@ void app_close(struct app *app)
 		return;
 	}
 	group_commit_close(app->events);
+	group_read_close(app->profiles);
 	cache_close(app->cache);
 	pg_pool_close(app->pg);
 	limit_table_free(app->limits);

@@ -1,9 +1,8 @@
 /*
  * group_commit - durable appends of many threads in one transaction each time (house.md; decisions.md 19).
  *
- * A thread that brings a row while a batch is committing joins the next batch; the first to come leads it. One multi-row
- * INSERT .. ON CONFLICT DO NOTHING per batch on a connection of its own; every caller answers only after the commit of its own
- * batch. No timer, so no delay when idle.
+ * Rows that come while a batch is committing are the next batch (gather.h). One multi-row INSERT .. ON CONFLICT DO NOTHING per batch on a
+ * connection of its own; every caller answers only after the commit of its own batch.
  *
  * The statement takes its columns as arrays ($1 = array of the first column ...), sorted by the row's key.
  * After SQLSTATE class 22 or 23 the batch runs again row by row, so that one bad row is one caller's error; after any other
@@ -12,18 +11,10 @@
 #ifndef TRIVET_IO_GROUP_COMMIT_H
 #define TRIVET_IO_GROUP_COMMIT_H
 
+#include "io/gather.h"
 #include "io/pg.h"
 
-#define GROUP_COMMIT_ROWS_MAX 256
-#define GROUP_COMMIT_BYTES_MAX ((size_t)256 * 1024)
-#define GROUP_COMMIT_COLUMNS_MAX 16
-
 struct group_commit;
-
-/* One row: text form of each column; absent = NULL. The first column is the key the batch is sorted by. */
-struct group_commit_row {
-	struct str columns[GROUP_COMMIT_COLUMNS_MAX];
-};
 
 /*
  * group_commit_open - statement: index in the pool's table, with `columns` array parameters (text[] casts are the SQL's).
@@ -32,11 +23,12 @@ MUST_CHECK enum status group_commit_open(struct pg_pool *pool, size_t statement,
 void group_commit_close(struct group_commit *group);
 
 /*
- * group_commit_append - returns when the row's batch has committed. The row is copied: the caller may leave at its deadline.
+ * group_commit_append - returns when the row's batch has committed. The row is copied: the caller may leave at its deadline. Its first
+ * column is the key that the batch is sorted by.
  *
  * Never with a connection held (asserted).
  * OK, INVALID (this row alone breaks a rule), UNAVAILABLE (outcome unknown), TIMED_OUT (deadline, outcome unknown), TOO_LARGE.
  */
-MUST_CHECK enum status group_commit_append(struct group_commit *group, const struct group_commit_row *row, int64_t deadline);
+MUST_CHECK enum status group_commit_append(struct group_commit *group, const struct gather_row *row, int64_t deadline);
 
 #endif

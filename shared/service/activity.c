@@ -159,7 +159,7 @@ static enum status append(struct ctx *ctx, const struct update *update, int64_t 
 	struct arena *arena = ctx->arena;
 	int64_t at = update->sent_at != 0 ? update->sent_at : ctx->now;
 	struct str platform = platform_name(update->platform);
-	struct group_commit_row row = {.columns = {
+	struct gather_row row = {.columns = {
 		str_printf(arena, KEY_MARK STR_FMT ":%lld:%lld", STR_ARG(platform), (long long)update->chat_id, (long long)update->message_id),
 		number(arena, event_lane(update->platform, update->actor.platform_id)),
 		platform,

@@ -1,8 +1,74 @@
 #include "service/profile.h"
 
 #include "base/utf.h"
+#include "io/app.h"
+#include "io/group_read.h"
 #include "service/economy.h"
-#include "store/store.h"
+#include "service/tx.h"
+
+/* ---- reading ---- */
+
+/* Parameters of SQL_PROFILES_BY_IDENTITY. */
+#define PROFILE_KEYS 2
+
+enum status profiles_begin(struct app *app)
+{
+	return group_read_open(app->pg, SQL_PROFILES_BY_IDENTITY, PROFILE_KEYS, PROFILE_PLACE_COLUMN, &app->profiles);
+}
+
+struct wanted {
+	struct arena *arena;
+	const struct person *person;
+	struct profile profile;
+};
+
+static enum status read_alone(struct tx *tx, void *arg)
+{
+	struct wanted *wanted = arg;
+
+	return profile_read(tx, wanted->person->platform, wanted->person->platform_id, &wanted->profile);
+}
+
+/* What was read for all lives no longer than the call. */
+static void take_copy(const struct pg_rows *rows, int row, void *arg)
+{
+	struct wanted *wanted = arg;
+	struct profile *profile = &wanted->profile;
+
+	profile_take(rows, row, profile);
+	struct str *texts[] = {&profile->viewer.username, &profile->viewer.name, &profile->viewer.language_hint, &profile->display_name,
+	                       &profile->rank, &profile->next_rank, &profile->platforms};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		*texts[i] = str_present(*texts[i]) ? str_dup(wanted->arena, *texts[i]) : STR_ABSENT;
+	}
+}
+
+enum status profile_get(struct ctx *ctx, const struct person *person, struct profile *ret_profile)
+{
+	struct wanted wanted = {.arena = ctx->arena, .person = person};
+	enum status status = UNAVAILABLE;
+
+	if (ctx->app->profiles != NULL) {
+		const struct gather_row key = {
+			.columns = {platform_name(person->platform), str_printf(ctx->arena, "%lld", (long long)person->platform_id)}};
+
+		status = group_read_ask(ctx->app->profiles, &key, ctx->deadline, take_copy, &wanted);
+	}
+	/* The common connection is in trouble, or still to be made: each for himself. */
+	if (status != OK && status != NOT_FOUND) {
+		status = service_read(ctx, read_alone, &wanted);
+	}
+	if (status == OK && arena_failed(ctx->arena)) {
+		status = TOO_LARGE;
+	}
+	if (status == OK) {
+		*ret_profile = wanted.profile;
+	}
+	return status;
+}
+
+/* ---- steps ---- */
 
 enum status profile_settle(struct tx *tx, int64_t account_id, struct str source)
 {

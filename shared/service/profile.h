@@ -1,5 +1,5 @@
 /*
- * profile - what people say of themselves: language and name; and what a whole profile is worth. Steps.
+ * profile - how people stand, as they see it; what they say of themselves: language and name; what a whole profile is worth.
  *
  * A profile is complete when its owner has chosen a language and a name and is known on two platforms (domain.md, Missions). Whoever
  * changes one of the three calls profile_settle(); a joining settles it itself (linking_join.c).
@@ -8,7 +8,17 @@
 #define TRIVET_SERVICE_PROFILE_H
 
 #include "core/account.h"
-#include "store/tx.h"
+#include "store/store.h"
+
+/* ---- reading ---- */
+
+/* profiles_begin - has profiles of several people read together (app->profiles). OK, UNAVAILABLE (no memory). */
+MUST_CHECK enum status profiles_begin(struct app *app);
+
+/* profile_get - use case: by the platform's id, together with whoever asks at the same time. OK, NOT_FOUND, statuses of service_read(). */
+MUST_CHECK enum status profile_get(struct ctx *ctx, const struct person *person, struct profile *ret_profile);
+
+/* ---- steps ---- */
 
 /* How long a name may be that somebody chooses. */
 #define PROFILE_NAME_MAX 32

@@ -83,34 +83,39 @@ enum status member_read(struct tx *tx, int64_t account_id, struct member *ret_me
 	return status != OK ? status : read_member(rows, ret_member);
 }
 
+void profile_take(const struct pg_rows *rows, int row, struct profile *ret_profile)
+{
+	*ret_profile = (struct profile){
+		.viewer = viewer_read(rows, row),
+		.display_name = pg_str(rows, row, VIEWER_COLUMNS),
+		.xp = pg_i64(rows, row, VIEWER_COLUMNS + 1),
+		.coins = pg_i64(rows, row, VIEWER_COLUMNS + 2),
+		.rank = pg_str(rows, row, VIEWER_COLUMNS + 3),
+		.rank_xp = pg_i64(rows, row, VIEWER_COLUMNS + 4),
+		.next_rank = pg_str(rows, row, VIEWER_COLUMNS + 5),
+		.next_xp = pg_i64(rows, row, VIEWER_COLUMNS + 6),
+		.platforms = pg_str(rows, row, VIEWER_COLUMNS + 7),
+		.hidden = pg_bool(rows, row, VIEWER_COLUMNS + 8),
+	};
+}
+
 enum status profile_read(struct tx *tx, enum platform platform, int64_t platform_id, struct profile *ret_profile)
 {
 	struct pg_params params = tx_params(tx);
+	struct str name = platform_name(platform);
 	struct pg_rows *rows = NULL;
-	enum status status = OK;
 
-	pg_add_str(&params, platform_name(platform));
-	pg_add_i64(&params, platform_id);
-	status = tx_query(tx, SQL_PROFILE_BY_IDENTITY, &params, &rows);
-	if (status != OK) {
-		return status;
-	}
-	if (pg_row_count(rows) == 0) {
+	pg_add_str_array(&params, &name, 1);
+	pg_add_i64_array(&params, &platform_id, 1);
+	enum status status = tx_query(tx, SQL_PROFILES_BY_IDENTITY, &params, &rows);
+
+	if (status == OK && pg_row_count(rows) == 0) {
 		return NOT_FOUND;
 	}
-	*ret_profile = (struct profile){
-		.viewer = viewer_read(rows),
-		.display_name = pg_str(rows, 0, VIEWER_COLUMNS),
-		.xp = pg_i64(rows, 0, VIEWER_COLUMNS + 1),
-		.coins = pg_i64(rows, 0, VIEWER_COLUMNS + 2),
-		.rank = pg_str(rows, 0, VIEWER_COLUMNS + 3),
-		.rank_xp = pg_i64(rows, 0, VIEWER_COLUMNS + 4),
-		.next_rank = pg_str(rows, 0, VIEWER_COLUMNS + 5),
-		.next_xp = pg_i64(rows, 0, VIEWER_COLUMNS + 6),
-		.platforms = pg_str(rows, 0, VIEWER_COLUMNS + 7),
-		.hidden = pg_bool(rows, 0, VIEWER_COLUMNS + 8),
-	};
-	return OK;
+	if (status == OK) {
+		profile_take(rows, 0, ret_profile);
+	}
+	return status;
 }
 
 enum status rank_read(struct tx *tx, int64_t xp, struct rank_place *ret_rank)

@@ -3,15 +3,15 @@
 #include "store/balance.h"
 #include "store/columns.h"
 
-struct viewer viewer_read(const struct pg_rows *rows)
+struct viewer viewer_read(const struct pg_rows *rows, int row)
 {
 	return (struct viewer){
-		.account_id = pg_i64(rows, 0, 0),
-		.language = language_from_code(pg_str(rows, 0, 1)),
-		.username = pg_str(rows, 0, 2),
-		.name = pg_str(rows, 0, 3),
-		.language_hint = pg_str(rows, 0, 4),
-		.last_seen = pg_time(rows, 0, 5),
+		.account_id = pg_i64(rows, row, 0),
+		.language = language_from_code(pg_str(rows, row, 1)),
+		.username = pg_str(rows, row, 2),
+		.name = pg_str(rows, row, 3),
+		.language_hint = pg_str(rows, row, 4),
+		.last_seen = pg_time(rows, row, 5),
 	};
 }
 
@@ -41,7 +41,7 @@ enum status history_read(struct tx *tx, enum platform platform, int64_t platform
 		return status;
 	}
 	size_t count = pg_is_null(rows, 0, KIND) ? 0 : (size_t)pg_row_count(rows);
-	struct history history = {.viewer = viewer_read(rows), .coins = pg_i64(rows, 0, COINS), .count = count,
+	struct history history = {.viewer = viewer_read(rows, 0), .coins = pg_i64(rows, 0, COINS), .count = count,
 	                          .rows = arena_array(tx->ctx->arena, count, sizeof(*history.rows))};
 
 	if (history.rows == NULL) {
@@ -74,7 +74,7 @@ enum status badge_states_read(struct tx *tx, enum platform platform, int64_t pla
 		return status;
 	}
 	size_t count = pg_is_null(rows, 0, NAME_EN) ? 0 : (size_t)pg_row_count(rows);
-	struct badge_states states = {.viewer = viewer_read(rows), .balance = balance_read(rows, 0, BALANCE), .count = count,
+	struct badge_states states = {.viewer = viewer_read(rows, 0), .balance = balance_read(rows, 0, BALANCE), .count = count,
 	                              .rows = arena_array(tx->ctx->arena, count, sizeof(*states.rows))};
 
 	if (states.rows == NULL) {
@@ -141,7 +141,7 @@ enum status notify_switches_read(struct tx *tx, enum platform platform, int64_t 
 	enum status status = query_shown(tx, SQL_NOTIFY_BY_IDENTITY, platform, platform_id, 0, &rows);
 
 	if (status == OK) {
-		*ret_viewer = viewer_read(rows);
+		*ret_viewer = viewer_read(rows, 0);
 		*ret_switches = read_switches(rows, VIEWER_COLUMNS);
 	}
 	return status;

@@ -20,9 +20,9 @@ struct viewer {
 	int64_t last_seen;
 };
 
-/* viewer_read - the first VIEWER_COLUMNS columns of row 0. */
+/* viewer_read - the first VIEWER_COLUMNS columns of a row. */
 #define VIEWER_COLUMNS 6
-struct viewer viewer_read(const struct pg_rows *rows);
+struct viewer viewer_read(const struct pg_rows *rows, int row);
 
 /* One row of the ledger as its owner reads it. */
 struct history_row {

@@ -33,6 +33,9 @@ struct profile {
 	int64_t next_xp;
 	struct str platforms; /* "telegram,discord", the longest first */
 };
+/* profile_take - of one row of SQL_PROFILES_BY_IDENTITY; strings are borrowed from it. */
+#define PROFILE_PLACE_COLUMN (VIEWER_COLUMNS + 9)
+void profile_take(const struct pg_rows *rows, int row, struct profile *ret_profile);
 MUST_CHECK enum status profile_read(struct tx *tx, enum platform platform, int64_t platform_id, struct profile *ret_profile);
 
 struct rank_place {

@@ -169,18 +169,18 @@ struct appender {
 	int64_t count;
 };
 
-static struct group_commit_row make_row(struct arena *arena, const struct appender *appender)
+static struct gather_row make_row(struct arena *arena, const struct appender *appender)
 {
 	struct str at = str_printf(arena, "%lld", (long long)clock_wall_us());
 	struct str key = str_printf(arena, "%p:%d:%lld", (const void *)appender->group, appender->number, (long long)clock_monotonic_us());
 	struct str lane = str_printf(arena, "%d", appender->number);
 
-	return (struct group_commit_row){
+	return (struct gather_row){
 		.columns = {key, lane, STR("telegram"), str_printf(arena, "%d", 1000 + appender->number), STR("telegram:main"),
 	                    STR("{\"length\": 42, \"chat\": \"-100\"}"), at, at}};
 }
 
-static enum status append_alone(struct appender *appender, struct arena *arena, const struct group_commit_row *row)
+static enum status append_alone(struct appender *appender, struct arena *arena, const struct gather_row *row)
 {
 	struct pg_conn *conn = NULL;
 	struct pg_params params = pg_params(arena);
@@ -206,7 +206,7 @@ static void *append(void *arg)
 
 	while (arena != NULL && clock_monotonic_us() < appender->until) {
 		arena_reset(arena);
-		struct group_commit_row row = make_row(arena, appender);
+		struct gather_row row = make_row(arena, appender);
 		enum status status = appender->group != NULL ? group_commit_append(appender->group, &row, clock_monotonic_us() + 10 * SECOND_US)
 		                                             : append_alone(appender, arena, &row);
 		appender->count += status == OK;

@@ -61,7 +61,7 @@ static enum status append(struct group_commit *group, const char *key, const cha
 	/* What the row was made of is gone when the call returns, like an arena that is reset: the group has its own copy by then. */
 	char *key_copy = strdup(key);
 	assert_non_null(key_copy);
-	struct group_commit_row row = {.columns = {str_from_z(key_copy), str_from_z(number), str_from_z(note)}};
+	struct gather_row row = {.columns = {str_from_z(key_copy), str_from_z(number), str_from_z(note)}};
 	enum status status = group_commit_append(group, &row, deadline);
 	memset(key_copy, '!', strlen(key_copy));
 	free(key_copy);
@@ -167,14 +167,14 @@ static void the_same_key_from_many_is_stored_once(void **state)
 static void what_cannot_be_sent_is_refused_before_it_joins(void **state)
 {
 	struct fixture *fixture = *state;
-	struct group_commit_row row = {.columns = {STR("k"), STR("1"), {"a\0b", 3}}};
+	struct gather_row row = {.columns = {STR("k"), STR("1"), {"a\0b", 3}}};
 	assert_int_equal(group_commit_append(fixture->group, &row, in_ms(1000)), INVALID);
-	char *large = calloc(1, GROUP_COMMIT_BYTES_MAX + 1);
+	char *large = calloc(1, GATHER_BYTES_MAX + 1);
 	assert_non_null(large);
-	memset(large, 'x', GROUP_COMMIT_BYTES_MAX);
-	row.columns[2] = (struct str){large, GROUP_COMMIT_BYTES_MAX};
+	memset(large, 'x', GATHER_BYTES_MAX);
+	row.columns[2] = (struct str){large, GATHER_BYTES_MAX};
 	assert_int_equal(group_commit_append(fixture->group, &row, in_ms(1000)), TOO_LARGE);
-	row.columns[2] = (struct str){large, GROUP_COMMIT_BYTES_MAX - 2};
+	row.columns[2] = (struct str){large, GATHER_BYTES_MAX - 2};
 	assert_int_equal(group_commit_append(fixture->group, &row, in_ms(2000)), OK);
 	free(large);
 	assert_int_equal(append(fixture->group, "late", "1", NULL, in_ms(-1)), TIMED_OUT);
