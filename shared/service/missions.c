@@ -252,12 +252,9 @@ static enum status pay_portion(struct tx *tx, void *arg)
 	struct portion *portion = arg;
 	struct periods running = running_at(tx->ctx->now);
 	bool ours = false;
-	enum status status = event_plan(tx, true);
+	enum status status = queue_job_lock(tx, STR("missions"), &ours);
 
 	*portion = (struct portion){.payer = portion->payer};
-	if (status == OK) {
-		status = queue_job_lock(tx, STR("missions"), &ours);
-	}
 	if (status != OK || !ours) {
 		return status;
 	}

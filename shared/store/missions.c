@@ -57,19 +57,39 @@ enum status missions_of(struct tx *tx, int64_t account_id, const struct periods 
 	return OK;
 }
 
+static enum status plan_due(struct tx *tx)
+{
+	struct pg_params params = tx_params(tx);
+
+	return tx_query(tx, SQL_MISSIONS_DUE_PLAN, &params, NULL);
+}
+
+/* A place in the order of the index. */
+static void add_place(struct pg_params *params, const struct mission_due *due)
+{
+	pg_add_i64(params, due->period_no);
+	pg_add_i64(params, due->account_id);
+	pg_add_i64(params, due->mission_id);
+}
+
 enum status missions_due(struct tx *tx, const struct periods *running, const struct mission_due *after, size_t limit,
                          struct mission_due **ret_due, size_t *ret_count)
 {
+	/* Days since 1970 are seven times as many as weeks: no day has so low a number, and no week that any clock believes in so high a one. */
+	struct mission_due first_day = {.period_no = 2 * running->week_no};
 	struct pg_params params = tx_params(tx);
 	struct pg_rows *rows = NULL;
+	enum status status = plan_due(tx);
 
+	if (status != OK) {
+		return status;
+	}
 	pg_add_i64(&params, running->day_no);
 	pg_add_i64(&params, running->week_no);
-	pg_add_i64(&params, after->period_no);
-	pg_add_i64(&params, after->account_id);
-	pg_add_i64(&params, after->mission_id);
+	add_place(&params, after);
+	add_place(&params, after->period_no > first_day.period_no ? after : &first_day);
 	pg_add_i64(&params, (int64_t)limit);
-	enum status status = tx_query(tx, SQL_MISSIONS_DUE, &params, &rows);
+	status = tx_query(tx, SQL_MISSIONS_DUE, &params, &rows);
 
 	if (status != OK) {
 		return status;

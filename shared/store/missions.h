@@ -25,7 +25,10 @@ struct mission_due {
 	int64_t coins;
 };
 
-/* missions_due - of periods that have ended, the oldest first: at most `limit` behind *after ({0}: from the start). */
+/*
+ * missions_due - of periods that have ended, the oldest first: at most `limit` behind *after ({0}: from the start). In a transaction, whose
+ * later statements are planned for indexes too.
+ */
 MUST_CHECK enum status missions_due(struct tx *tx, const struct periods *running, const struct mission_due *after, size_t limit,
                                     struct mission_due **ret_due, size_t *ret_count);
 

@@ -362,6 +362,23 @@ static void test_a_worker_that_was_down_pays_when_it_is_back(void **state)
 	assert_verified();
 }
 
+static void test_what_staff_change_of_a_mission_takes_no_reward_away(void **state)
+{
+	int64_t account = person("telegram", 1, 1);
+	struct missions_payer payer = {0};
+
+	(void)state;
+	complete(account, WIN_1, TODAY);
+	complete(account, PLAY_20, THIS_WEEK);
+	testdb_exec("UPDATE public.missions SET active = false, period = 'weekly' WHERE id = 2");
+	testdb_exec("UPDATE public.missions SET period = 'daily' WHERE id = 4");
+	assert_int_equal(pay_at(&payer, now).count, 0);
+	assert_int_equal(pay_at(&payer, now + DAY_US).count, 1);
+	assert_int_equal(pay_at(&payer, now + 7 * DAY_US).count, 1);
+	testdb_exec("UPDATE public.missions SET period = 'daily' WHERE id = 2; UPDATE public.missions SET period = 'weekly' WHERE id = 4");
+	assert_int_equal(value_of("coins", account), 600);
+}
+
 static void test_what_was_claimed_taken_along_or_done_once_is_not_paid_again(void **state)
 {
 	int64_t account = person("telegram", 1, 1);
@@ -722,6 +739,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_five_claims_at_once_pay_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_day_and_a_week_are_paid_when_they_have_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_worker_that_was_down_pays_when_it_is_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_staff_change_of_a_mission_takes_no_reward_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_was_claimed_taken_along_or_done_once_is_not_paid_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_workers_and_claims_together_pay_each_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_paid_holds_up_nobody_and_is_tried_again, setup, teardown),
