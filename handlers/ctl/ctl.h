@@ -164,6 +164,8 @@ enum ctl_exit run_outbox_list(struct ctl *ctl);
 enum ctl_exit run_outbox_retry(struct ctl *ctl);
 enum ctl_exit run_verify(struct ctl *ctl);
 enum ctl_exit run_board_rebuild(struct ctl *ctl);
+enum ctl_exit run_season_close(struct ctl *ctl);
+enum ctl_exit run_season_list(struct ctl *ctl);
 enum ctl_exit run_apikey_new(struct ctl *ctl);
 enum ctl_exit run_apikey_list(struct ctl *ctl);
 enum ctl_exit run_apikey_usage(struct ctl *ctl);

@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/parse.h"
 #include "ctl.h"
 #include "io/cache.h"
 #include "io/crypto.h"
 #include "platform/platform.h"
 #include "service/migration.h"
 #include "service/operator.h"
+#include "service/seasons.h"
 #include "store/statements.h"
 
 #define HTTP_OK 200
@@ -17,6 +19,8 @@
 #define CHECK_US (5 * SECOND_US)
 /* More than this from the database's clock and codes expire at the wrong time. */
 #define CLOCK_SKEW_MAX_US (5 * SECOND_US)
+/* A worker closes a season within seconds; a large one within minutes. */
+#define SEASON_OVERDUE_MAX_US HOUR_US
 
 enum verdict {
 	VERDICT_UNSET = 0,
@@ -108,6 +112,31 @@ static void check_migrations(struct doctor *doctor)
 		tell(doctor, STR("migrations"), VERDICT_WRONG, str_printf(ctl->ctx.arena, "%zu are pending: run trivet migrate", pending));
 	} else {
 		tell(doctor, STR("migrations"), VERDICT_OK, str_printf(ctl->ctx.arena, "%zu applied", count));
+	}
+}
+
+static void check_season(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	struct season_now season = {0};
+
+	ctl->ctx.deadline = soon();
+	if (seasons_now(&ctl->ctx, &season) != OK) {
+		tell(doctor, STR("season"), VERDICT_WRONG, STR("could not be read: mend the database first"));
+		return;
+	}
+	struct str ended = format_rfc3339(ctl->ctx.arena, season.ends_at);
+
+	if (season.overdue > SEASON_OVERDUE_MAX_US) {
+		tell(doctor, STR("season"), VERDICT_WRONG,
+		     str_printf(ctl->ctx.arena,
+		                "season %lld is over since " STR_FMT " and not closed: start trivet-worker, or run trivet season close",
+		                (long long)season.no, STR_ARG(ended)));
+	} else if (season.overdue > 0) {
+		tell(doctor, STR("season"), VERDICT_OK, str_printf(ctl->ctx.arena, "season %lld is being closed", (long long)season.no));
+	} else {
+		tell(doctor, STR("season"), VERDICT_OK,
+		     str_printf(ctl->ctx.arena, "season %lld runs until " STR_FMT, (long long)season.no, STR_ARG(ended)));
 	}
 }
 
@@ -309,6 +338,7 @@ enum ctl_exit run_doctor(struct ctl *ctl)
 	tell(&doctor, STR("settings"), VERDICT_OK, STR("complete and well formed"));
 	check_database(&doctor);
 	check_migrations(&doctor);
+	check_season(&doctor);
 	check_redis(&doctor);
 	if (config->bot_count == 0) {
 		tell(&doctor, STR("telegram"), VERDICT_WARNING, STR("BOT_TOKEN is not set: no Telegram bot is configured"));

@@ -28,6 +28,7 @@ static const struct duty duties[] = {
 	{"deferred", run_deferred},
 	{"boards", keep_boards},
 	{"missions", pay_missions},
+	{"seasons", close_seasons},
 	{"events.1", apply_events},
 	{"events.2", apply_events},
 };

@@ -41,5 +41,6 @@ void apply_events(struct worker *worker); /* events.c */
 void run_deferred(struct worker *worker); /* deferred.c */
 void keep_boards(struct worker *worker);  /* boards.c */
 void pay_missions(struct worker *worker);   /* missions.c */
+void close_seasons(struct worker *worker);  /* seasons.c */
 
 #endif

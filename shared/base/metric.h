@@ -33,6 +33,8 @@
 	X(METRIC_ROLE_CHANGED, "trivet_role_changed_total", "Discord roles given and taken") \
 	X(METRIC_EVENT_ACCEPTED, "trivet_event_accepted_total", "Events queued") \
 	X(METRIC_EVENT_APPLIED, "trivet_event_applied_total", "Events applied") \
+	X(METRIC_SEASON_CLOSED, "trivet_season_closed_total", "Seasons closed") \
+	X(METRIC_SEASON_OVERDUE_S, "trivet_season_overdue_seconds", "Since when a season that is over waits for its close; 0: none does") \
 	X(METRIC_EVENT_LAG_MS, "trivet_event_lag_ms", "Age of the oldest event that is not applied")
 
 enum metric {

@@ -6,7 +6,9 @@
 #include "service/economy.h"
 #include "service/notify.h"
 #include "store/bots.h"
+#include "service/periods.h"
 #include "store/catalogue.h"
+#include "store/season.h"
 #include "store/store.h"
 
 #define CONFIRMATION_BYTES 16
@@ -52,6 +54,9 @@ static enum status lock_sides(struct tx *tx, const struct joining *joining, stru
 	}
 	if (status == OK) {
 		status = member_read(tx, joining->redeemer_id, &sides->redeemer);
+	}
+	if (status == OK) {
+		status = periods_begin(tx, (struct balance *const[]){&sides->issuer.balance, &sides->redeemer.balance}, 2);
 	}
 	if (status != OK || joining->by_staff) {
 		return status;
@@ -114,7 +119,7 @@ static enum status move_money(struct tx *tx, int64_t merge_id, const struct memb
 static enum status move_sums(struct tx *tx, int64_t merge_id, const struct member *loser, const struct member *survivor)
 {
 	struct balance sums = survivor->balance;
-	struct balance none = {.rank_paid = loser->balance.rank_paid};
+	struct balance none = {.season_no = loser->balance.season_no, .rank_paid = loser->balance.rank_paid};
 	int64_t platforms = (int64_t)(survivor->identity_count + loser->identity_count);
 	struct posting posting = {
 		.account_id = survivor->account.id,
@@ -135,7 +140,11 @@ static enum status move_sums(struct tx *tx, int64_t merge_id, const struct membe
 	if (status == OK) {
 		status = balance_set_sums(tx, loser->account.id, &none);
 	}
-	return status == OK ? ledger_settle(tx, &posting) : status;
+	if (status == OK) {
+		status = ledger_settle(tx, &posting);
+	}
+	/* Both stand in the running season now; what they had in one that is over, and whose close has not begun, is one person's too. */
+	return status == OK ? season_results_join(tx, loser->account.id, survivor->account.id) : status;
 }
 
 static const struct member *survivor_of(const struct sides *sides)

@@ -4,6 +4,7 @@
 #include "service/economy.h"
 #include "service/notify.h"
 #include "store/bots.h"
+#include "service/periods.h"
 #include "store/catalogue.h"
 #include "store/store.h"
 
@@ -178,7 +179,8 @@ static enum status lock_holder(struct tx *tx, int64_t merge_id, struct link_merg
 	if (status != OK) {
 		return status;
 	}
-	return again != holder_id ? RETRY : member_read(tx, holder_id, holder);
+	status = again != holder_id ? RETRY : member_read(tx, holder_id, holder);
+	return status == OK ? periods_begin(tx, (struct balance *const[]){&holder->balance}, 1) : status;
 }
 
 enum status linking_undo(struct tx *tx, const struct contact *actor, int64_t merge_id, struct str by, enum link_undo_verdict *ret_verdict)

@@ -51,7 +51,7 @@ MUST_CHECK enum status notify_person(struct tx *tx, int64_t account_id, struct s
 /* One of many notices. */
 struct person_notice {
 	int64_t account_id;
-	struct str topic;              /* rank, badge, mission, reminder: a person has a switch for each */
+	struct str topic;              /* rank (season goes with it), badge, mission, reminder: a person has a switch for each */
 	enum platform prefer_platform; /* as for notify_person() */
 	struct str prefer_bot;
 	const void *about; /* for the writer */

@@ -6,6 +6,7 @@
 #include "core/reply.h"
 #include "service/catalogue.h"
 #include "service/notify.h"
+#include "service/periods.h"
 
 #define ROOM_FIRST 64
 
@@ -15,7 +16,9 @@ enum status payout_begin(struct tx *tx, struct payout *ret_payout)
 	enum status status = catalogue_get(tx, &payout.economy);
 
 	if (status == OK) {
-		payout.running = economy_periods(payout.economy, tx->ctx->now);
+		status = periods_running(tx, payout.economy, &payout.running);
+	}
+	if (status == OK) {
 		*ret_payout = payout;
 	}
 	return status;

@@ -32,3 +32,19 @@ enum status event_key_claim(struct tx *tx, struct str key, struct str content)
 	}
 	return pg_affected(rows) == 1 ? OK : CONFLICT;
 }
+
+enum status event_keys_claim_own(struct tx *tx, const struct str *keys, const struct str *contents, size_t count)
+{
+	struct pg_params params = tx_params(tx);
+	struct pg_rows *rows = NULL;
+
+	pg_add_str_array(&params, keys, count);
+	pg_add_bytes_array(&params, contents, count);
+	pg_add_time(&params, tx->ctx->now);
+	enum status status = tx_query(tx, SQL_EVENT_KEYS_CLAIM_OWN, &params, &rows);
+
+	if (status != OK) {
+		return status;
+	}
+	return pg_affected(rows) == (int64_t)count ? OK : CONFLICT;
+}

@@ -64,7 +64,7 @@ struct outbox_listener {
 	int64_t account_id;
 	enum platform platform; /* PLATFORM_UNSET: none preferred */
 	struct str bot;         /* absent: none preferred */
-	struct str topic;       /* rank, badge, mission, reminder: those who switched it off are left out */
+	struct str topic;       /* rank, season, badge, mission, reminder: those who switched it off are left out */
 };
 
 struct outbox_found {

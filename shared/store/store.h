@@ -90,6 +90,8 @@ struct ledger_row {
 MUST_CHECK enum status ledger_insert(struct tx *tx, const struct ledger_row *row);
 /* event_key_claim - the key of a posting, for ever. OK, CONFLICT (taken before). */
 MUST_CHECK enum status event_key_claim(struct tx *tx, struct str key, struct str content);
+/* event_keys_claim_own - the same for many, each key once. */
+MUST_CHECK enum status event_keys_claim_own(struct tx *tx, const struct str *keys, const struct str *contents, size_t count);
 
 /* ---- link.c ---- */
 

@@ -1,8 +1,9 @@
 -- Boards: what their keeper reads, and names beside places. Source: decisions.md 17.
 
--- The season that is on at $1, numbered from 0 as by economy_periods(); a time before the first belongs to it.
+-- The season that is on at $1, as periods_running() tells it: never one whose close has begun; a time before the first belongs to it.
 -- name: board_season
-SELECT greatest(0, floor(extract(epoch FROM $1::timestamptz - s.season_start) / (s.season_days * 86400)))::bigint, s.season_days
+SELECT greatest(public.season_next(), floor(extract(epoch FROM $1::timestamptz - s.season_start) / (s.season_days * 86400)))::bigint,
+       s.season_days
 FROM public.economy_setting s;
 
 -- Who somebody is and what he has: $3 season, $4 week that are on.

@@ -10,6 +10,12 @@ VALUES ($1::bigint, $2::text, $3::text, $8::text, $4::bigint, $5::bigint, $6::bi
 -- name: event_key_claim
 INSERT INTO public.event_key (key, content, at) VALUES ($1::text, $2::bytea, $3::timestamptz) ON CONFLICT (key) DO NOTHING;
 
+-- Keys of many postings; fewer rows than keys: one of them was done before.
+-- name: event_keys_claim_own
+INSERT INTO public.event_key (key, content, at)
+SELECT w.key, w.content, $3::timestamptz FROM unnest($1::text[], $2::bytea[]) AS w(key, content) ORDER BY w.key COLLATE "C"
+ON CONFLICT (key) DO NOTHING;
+
 -- Every account whose ledger does not add up to its projection.
 -- name: ledger_differences
 SELECT b.account_id, b.xp, b.coins, coalesce(l.xp, 0), coalesce(l.coins, 0)

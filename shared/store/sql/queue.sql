@@ -21,8 +21,8 @@ LIMIT 1;
 SELECT w.place, r.platform, r.bot, r.recipient
 FROM unnest($1::bigint[], $2::text[], $3::text[], $5::text[]) WITH ORDINALITY AS w(account_id, platform, bot, topic, place)
 JOIN public.account a ON a.id = w.account_id
-                     AND CASE w.topic WHEN 'rank' THEN a.notify_rank WHEN 'badge' THEN a.notify_badges WHEN 'mission' THEN a.notify_missions
-                                      WHEN 'reminder' THEN a.notify_reminders ELSE true END
+                     AND CASE w.topic WHEN 'rank' THEN a.notify_rank WHEN 'season' THEN a.notify_rank WHEN 'badge' THEN a.notify_badges
+                                      WHEN 'mission' THEN a.notify_missions WHEN 'reminder' THEN a.notify_reminders ELSE true END
 CROSS JOIN LATERAL (
     SELECT i.platform::text AS platform, coalesce(r.bot, $4::text) AS bot, i.platform_id AS recipient
     FROM public.identity i
