@@ -684,9 +684,9 @@ static void test_winners_are_told_once_in_their_language(void **state)
 	testdb_exec("UPDATE public.account SET notify_rank = false WHERE id = 2; UPDATE public.account SET hidden = true WHERE id = 1");
 	assert_int_equal(close_all(AFTER), 1);
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', account_id, bot), ', ') FROM public.outbox WHERE topic = 'season'"), "3 main");
-	assert_string_equal(said(3, LANGUAGE_RU), "🏆 Сезон 01.11.2025 – 30.11.2025 завершён: ваше место — 1!|Награда: 1000 монет.|Значок: Чемпион сезона.|");
+	assert_string_equal(said(3, LANGUAGE_RU), "🏆 Сезон 01.11.2025 – 30.11.2025 завершён: ваше место — 1!|Награда: 1000 монет.|🏅 Новый значок: Чемпион сезона|");
 	assert_string_equal(said(3, LANGUAGE_EN), "🏆 The season of 2025-11-01 – 2025-11-30 is over: you took place 1!|Your reward: 1000 coins.|"
-	                                          "Your badge: Season champion.|");
+	                                          "🏅 New badge: Season champion|");
 	/* The next time he holds the badge already. */
 	testdb_exec("DELETE FROM public.outbox");
 	assert_int_equal(close_all(AFTER + SEASON_US), 1);
