@@ -146,7 +146,8 @@ static const char *results(int64_t season)
 
 static const char *rewards(void)
 {
-	return testdb_text("SELECT string_agg(concat_ws(':', user_id, coins), ' ' ORDER BY user_id) FROM public.ledger WHERE kind = 'season_reward'");
+	return testdb_text("SELECT string_agg(concat_ws(':', user_id, coins), ' ' ORDER BY user_id) FROM public.ledger"
+	                   " WHERE kind = 'season_reward'");
 }
 
 static const char *badges(void)
@@ -364,9 +365,9 @@ static void test_portions_go_on_where_the_last_one_ended(void **state)
 	            " SELECT account_id, 'made', 'adjust', 'test', xp, 0, xp, 0, to_timestamp(1762000000) FROM public.account_balance;"
 	            "UPDATE public.account SET hidden = true WHERE id % 5 = 0");
 	assert_int_equal(close_all(AFTER), 1);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.season_result r JOIN public.account a ON a.id = r.user_id LEFT JOIN (SELECT user_id,"
-	                            " rank() OVER (ORDER BY s.xp DESC) AS place FROM public.season_result s JOIN public.account x ON x.id = s.user_id"
-	                            " AND NOT x.hidden) w USING (user_id) WHERE r.place IS DISTINCT FROM w.place"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.season_result r LEFT JOIN (SELECT s.user_id, rank() OVER (ORDER BY s.xp DESC) AS"
+	                            " place FROM public.season_result s JOIN public.account a ON a.id = s.user_id AND NOT a.hidden) w"
+	                            " USING (user_id) WHERE r.place IS DISTINCT FROM w.place"), 0);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.badge_user_association a JOIN public.badges b ON b.id = a.badge_id"
 	                            " WHERE b.code = 'season_participant'"), SEASONS_COUNT_BATCH + SEASONS_PAY_BATCH + 7);
 	assert_verified();
@@ -683,14 +684,18 @@ static void test_winners_are_told_once_in_their_language(void **state)
 	}
 	testdb_exec("UPDATE public.account SET notify_rank = false WHERE id = 2; UPDATE public.account SET hidden = true WHERE id = 1");
 	assert_int_equal(close_all(AFTER), 1);
-	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', account_id, bot), ', ') FROM public.outbox WHERE topic = 'season'"), "3 main");
-	assert_string_equal(said(3, LANGUAGE_RU), "🏆 Сезон 01.11.2025 – 30.11.2025 завершён: ваше место — 1!|Награда: 1000 монет.|🏅 Новый значок: Чемпион сезона|");
-	assert_string_equal(said(3, LANGUAGE_EN), "🏆 The season of 2025-11-01 – 2025-11-30 is over: you took place 1!|Your reward: 1000 coins.|"
-	                                          "🏅 New badge: Season champion|");
+	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', account_id, bot), ', ') FROM public.outbox WHERE topic = 'season'"),
+	                    "3 main");
+	assert_string_equal(said(3, LANGUAGE_RU),
+	                    "🏆 Сезон 01.11.2025 – 30.11.2025 завершён: ваше место — 1!|Награда: 1000 монет.|🏅 Новый значок: Чемпион сезона|");
+	assert_string_equal(said(3, LANGUAGE_EN),
+	                    "🏆 The season of 2025-11-01 – 2025-11-30 is over: you took place 1!|Your reward: 1000 coins.|"
+	                    "🏅 New badge: Season champion|");
 	/* The next time he holds the badge already. */
 	testdb_exec("DELETE FROM public.outbox");
 	assert_int_equal(close_all(AFTER + SEASON_US), 1);
-	assert_string_equal(said(3, LANGUAGE_EN), "🏆 The season of 2025-12-01 – 2025-12-30 is over: you took place 1!|Your reward: 1000 coins.|");
+	assert_string_equal(said(3, LANGUAGE_EN),
+	                    "🏆 The season of 2025-12-01 – 2025-12-30 is over: you took place 1!|Your reward: 1000 coins.|");
 }
 
 static void test_a_prize_that_does_not_fit_holds_up_nobody(void **state)
