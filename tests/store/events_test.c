@@ -402,18 +402,37 @@ static void test_an_api_key_is_found_by_its_hash(void **state)
 	assert_int_equal(admit("", now, &key), DENIED);
 }
 
-static void test_the_use_of_a_key_is_noted_every_five_minutes(void **state)
+static void test_a_key_has_a_rate_of_its_own_and_its_use_writes_nothing(void **state)
 {
-	struct apikey key = {0};
+	struct ctx ctx = testdb_ctx(app, arena, now, 5);
+	struct apikey slow = {0};
+	struct apikey other = {0};
+	struct apikey free = {0};
+	int64_t wait = 0;
 
 	(void)state;
-	testdb_exec("INSERT INTO public.api_key (name, hash, scopes, created_at) VALUES ('one', sha256('secret'), '{}', now())");
-	assert_int_equal(admit("Bearer secret", now, &key), OK);
-	assert_string_equal(testdb_text("SELECT last_used_at AT TIME ZONE 'UTC' FROM public.api_key"), "2025-11-20 13:24:24");
-	assert_int_equal(admit("Bearer secret", now + 5 * MINUTE_US, &key), OK);
-	assert_string_equal(testdb_text("SELECT last_used_at AT TIME ZONE 'UTC' FROM public.api_key"), "2025-11-20 13:24:24");
-	assert_int_equal(admit("Bearer secret", now + 5 * MINUTE_US + 1, &key), OK);
-	assert_string_equal(testdb_text("SELECT last_used_at AT TIME ZONE 'UTC' FROM public.api_key"), "2025-11-20 13:29:24.000001");
+	app->limits = limit_table_new(64);
+	testdb_exec("INSERT INTO public.api_key (name, hash, scopes, created_at, per_minute) VALUES ('slow', sha256('slow'), '{}', now(), 2),"
+	            " ('other', sha256('other'), '{}', now(), DEFAULT), ('free', sha256('free'), '{}', now(), NULL)");
+	assert_int_equal(admit("Bearer slow", now, &slow), OK);
+	assert_int_equal(admit("Bearer other", now, &other), OK);
+	assert_int_equal(admit("Bearer free", now, &free), OK);
+	assert_int_equal(slow.per_minute, 2);
+	assert_int_equal(other.per_minute, 6000);
+	assert_int_equal(free.per_minute, 0);
+	assert_true(apikeys_in_time(&ctx, &slow, &wait));
+	assert_true(apikeys_in_time(&ctx, &slow, &wait));
+	assert_false(apikeys_in_time(&ctx, &slow, &wait));
+	assert_true(wait > 29 * SECOND_US && wait <= 30 * SECOND_US);
+	assert_true(apikeys_in_time(&ctx, &other, &wait));
+	ctx.now += wait;
+	assert_true(apikeys_in_time(&ctx, &slow, &wait));
+	for (int i = 0; i < 10000; i++) {
+		assert_true(apikeys_in_time(&ctx, &free, &wait));
+	}
+	assert_int_equal(testdb_i64("SELECT count(last_used_at) FROM public.api_key"), 0);
+	limit_table_free(app->limits);
+	app->limits = NULL;
 }
 
 /* ---- people ---- */
@@ -464,7 +483,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_thousand_events_are_accepted_in_well_under_200_ms, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parallel_repeats_count_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_api_key_is_found_by_its_hash, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_the_use_of_a_key_is_noted_every_five_minutes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_key_has_a_rate_of_its_own_and_its_use_writes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_person_is_made_once_and_shown, setup, teardown),
 	};
 	int failed = testdb_setup(NULL);
