@@ -54,7 +54,7 @@ def test_wrong_usage_is_2_and_says_why(trivet, words):
 def test_help_lists_every_command(trivet):
     text = trivet("--help").stdout
     for command in ("migrate", "doctor", "config", "webhook set", "commands sync", "bot list", "user show", "chat add", "clock", "apikey new",
-                    "outbox list", "verify", "version"):
+                    "outbox list", "season close", "season list", "verify", "version"):
         assert f"  {command} " in text
 
 
@@ -305,7 +305,7 @@ def test_a_dry_run_calls_nobody(as_json, fakes):
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(trivet, as_json, fakes, stack):
     trivet("webhook", "set", "main")
     lines = verdicts(as_json("doctor", check=False))
-    for check in ("settings", "database", "migrations", "redis", "clock", "telegram main token", "telegram main webhook", "discord key", "WEBAPP_URL"):
+    for check in ("settings", "database", "migrations", "season", "redis", "clock", "telegram main token", "telegram main webhook", "discord key", "WEBAPP_URL"):
         assert lines[check][0] == "ok", (check, lines[check])
     fakes.rule("telegram", {"status": 401}, method="getMe")
     fakes.rule("discord", {"status": 403, "description": "Missing Access", "code": 50001}, method="GET /applications/{}/guilds/{}/commands")

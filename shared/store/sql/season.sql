@@ -89,6 +89,6 @@ UPDATE public.season SET closed_at = $2::timestamptz WHERE no = $1::integer AND 
 -- For the operator: seasons that are over, the newest first.
 -- name: season_list
 SELECT s.no, s.starts_at, s.ends_at, s.closed_at, s.participants, s.placed,
-       (SELECT sum(r.xp)::bigint FROM public.season_result r WHERE r.season_no = s.no AND r.place = 1) AS winners_xp,
-       (SELECT count(*) FROM public.season_result r WHERE r.season_no = s.no AND r.place = 1) AS winners
+       (SELECT count(*) FROM public.season_result r WHERE r.season_no = s.no AND r.place = 1) AS winners,
+       (SELECT max(r.xp) FROM public.season_result r WHERE r.season_no = s.no AND r.place = 1) AS winners_xp
 FROM public.season s ORDER BY s.no DESC LIMIT $1::bigint;
