@@ -3,7 +3,7 @@
 usage: lag.py [--rate N] [--seconds N]   (5,000 and 60; make prove-lag)
 
 messages  N messages a second to POST /telegram/main (group commit).
-events    N events a second to POST /v1/events, in bodies of 100.
+events    N events a second to POST /v1/events, in bodies of 100 from 8 connections.
 full      messages as fast as 64 connections get answers, for a quarter of the time: the queue may grow; within 10 s of its end the lag is under 1 s.
 While they run /metrics is read every 0.5 s: trivet_event_lag_ms is under 1,000 in the first two, if the rate was reached.
 Everything shares the processors: programs, PostgreSQL, nginx and this client, which takes its part of what it measures.
@@ -23,7 +23,7 @@ sys.path[:0] = [__file__.rsplit("/", 2)[0] + "/e2e"]
 from conftest import temporary_stack  # noqa: E402
 import load  # noqa: E402
 
-PEOPLE, CONNECTIONS, BODY, EVERY = 10_000, 64, 100, 0.5
+PEOPLE, CONNECTIONS, REPORTERS, BODY, EVERY = 10_000, 64, 8, 100, 0.5
 LIMIT_MS, RECOVERY_S = 1000, 10
 LAG = re.compile(r"^trivet_event_lag_ms(?:\{[^}]*\})? ([0-9]+)", re.M)
 
@@ -88,7 +88,7 @@ class Proof:
     async def events(self):
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         bodies = load.Bodies(self.stack.env, PEOPLE, self.next_first(), at, min(BODY, self.rate))
-        await self.paced("events", load.Load(self.stack.env, bodies.request, CONNECTIONS, self.rate / bodies.size), bodies.size)
+        await self.paced("events", load.Load(self.stack.env, bodies.request, REPORTERS, self.rate / bodies.size), bodies.size)
 
     async def full(self):
         messages = load.Messages(self.stack.env, PEOPLE, self.next_first(), int(time.time()))
