@@ -59,7 +59,8 @@ static const struct ctl_command commands[] = {
 	 run_board_rebuild},
 	{"season", "close", "", "close the seasons that are over, unless a worker does, and wait until they are", CTL_NEED_APP, 0, 0, {{0}},
 	 run_season_close},
-	{"season", "list", "[--limit N]", "seasons that are over, and what came of them", CTL_NEED_APP, 0, 0, {{"--limit", true}}, run_season_list},
+	{"season", "list", "[--limit N]", "the seasons that are over, and what came of them", CTL_NEED_APP, 0, 0,
+	 {{"--limit", true}}, run_season_list},
 	{"verify", NULL, "", "prove that the ledger adds up to every balance", CTL_NEED_APP, 0, 0, {{0}}, run_verify},
 	{"version", NULL, "", "print the version", CTL_NEED_NOTHING, 0, 0, {{0}}, run_version},
 };
