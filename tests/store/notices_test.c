@@ -113,14 +113,20 @@ static void test_a_group_hears_of_the_rank_that_was_reached_there_once_in_a_batc
 	                                " FROM public.outbox WHERE topic = 'announce'"), "quiz t t");
 }
 
+/* The rank that counts came by a program, or in the bot's private chat. */
 static void test_a_rank_that_was_reached_elsewhere_is_told_in_no_group(void **state)
 {
-	(void)state;
-	person(1, 497);
-	message("telegram:main", GROUP, 0);
-	queue("api:test", "xp_change", "{\"xp\": 2000, \"reason\": \"r\"}", 1); /* the rank that counts came by a program */
-	apply();
-	assert_string_equal(outbox("E I"), "rank 1 t");
+	static const char *const sources[] = {"api:test", "telegram:main"};
+
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+		person(1, 497);
+		message("telegram:main", GROUP, 0);
+		queue(sources[i], "xp_change", "{\"xp\": 2000, \"reason\": \"r\"}", 1);
+		apply();
+		assert_string_equal(outbox("E I"), "rank 1 t");
+		assert_int_equal(teardown(state), 0);
+		assert_int_equal(setup(state), 0);
+	}
 }
 
 static void test_what_a_program_says_of_a_chat_is_announced_by_nobody(void **state)
