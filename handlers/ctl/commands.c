@@ -2,10 +2,12 @@
 #include "base/parse.h"
 #include "ctl.h"
 #include "platform/platform.h"
+#include "platform/roles.h"
 
 #define BODY_MAX ((size_t)512 * 1024)
 #define TYPE_ENTRY_POINT 4 /* made by Discord when Activities are on; a bulk overwrite without it takes it away (platforms.md 2.4) */
 #define CODE_MISSING_ACCESS 50001
+#define HTTP_OK 200
 #define HTTP_FORBIDDEN 403
 
 /* Lines of the report: where, what, whether it was done. */
@@ -136,7 +138,7 @@ static bool sync_scope(struct sync *sync, int64_t guild, bool dry)
 	if (!dry) {
 		answer = ctl_discord(ctl, "GET", path, STR_ABSENT);
 	}
-	if (!dry && answer.status == 200) {
+	if (!dry && answer.status == HTTP_OK) {
 		answer = ctl_discord(ctl, "PUT", path, overwrite_body(arena, guild != 0, answer.body));
 	}
 	if (dry) {
@@ -149,11 +151,27 @@ static bool sync_scope(struct sync *sync, int64_t guild, bool dry)
 		                              "applications.commands: invite it again with that scope. Registering everywhere instead"));
 		return false;
 	}
-	bool done = answer.status == 200;
+	bool done = answer.status == HTTP_OK;
 	struct str said = guild == 0 ? STR("registered; Discord may take up to an hour to show them everywhere")
 	                             : STR("registered; shown at once");
 	report(sync, where, done, done ? said : answer.words);
 	return true;
+}
+
+/* What Linked Roles may ask of a person: rank, XP, days. */
+static void sync_linked_roles(struct sync *sync, bool dry)
+{
+	struct ctl *ctl = sync->ctl;
+	struct str where = STR("discord, linked roles");
+	struct str body = discord_linked_records(ctl->ctx.arena);
+	if (dry || !str_present(body)) {
+		report(sync, where, str_present(body), body);
+		return;
+	}
+	struct str path = str_printf(ctl->ctx.arena, "/applications/%lld/role-connections/metadata",
+	                             (long long)ctl->app->config->discord_application_id);
+	struct ctl_answer answer = ctl_discord(ctl, "PUT", path, body);
+	report(sync, where, answer.status == HTTP_OK, answer.status == HTTP_OK ? STR("registered") : answer.words);
 }
 
 enum ctl_exit run_commands_sync(struct ctl *ctl)
@@ -176,6 +194,7 @@ enum ctl_exit run_commands_sync(struct ctl *ctl)
 		if (!sync_scope(&sync, guild, dry)) {
 			(void)sync_scope(&sync, 0, dry);
 		}
+		sync_linked_roles(&sync, dry);
 	}
 	enum ctl_exit printed = ctl_list(ctl, columns, sync.lines);
 	return printed == CTL_DONE && sync.failed ? CTL_FAILED : printed;

@@ -19,6 +19,7 @@ struct errands {
 	struct pace *own;
 	struct arena *arena; /* of one turn */
 	struct role_tasks *roles;
+	struct link_tasks *links;
 	bool database_away;
 };
 
@@ -33,7 +34,8 @@ struct errands *errands_new(struct worker *worker, struct http_batch *batch, str
 	*errands = (struct errands){
 		.worker = worker, .batch = batch, .bot = bot, .own = pace_new(&rules), .arena = arena_new(WORKER_ARENA_LIMIT)};
 	errands->roles = role_tasks_new(errands);
-	if (errands->own == NULL || errands->arena == NULL || errands->roles == NULL) {
+	errands->links = link_tasks_new(errands);
+	if (errands->own == NULL || errands->arena == NULL || errands->roles == NULL || errands->links == NULL) {
 		errands_free(errands);
 		return NULL;
 	}
@@ -46,6 +48,7 @@ void errands_free(struct errands *errands)
 		return;
 	}
 	role_tasks_free(errands->roles);
+	link_tasks_free(errands->links);
 	arena_free(errands->arena);
 	pace_free(errands->own);
 	free(errands);
@@ -78,10 +81,15 @@ bool errands_worked(struct errands *errands, const char *what, enum status statu
 
 /* ---- calls ------------------------------------------------------------------------------------------------------------------- */
 
+int64_t errand_wait(const struct errand_flight *flight, int64_t mono)
+{
+	return pace_wait(flight->errands->own, flight->key, mono);
+}
+
 bool errand_may_call(const struct errand_flight *flight, int64_t mono)
 {
 	const struct errands *errands = flight->errands;
-	return pace_room(errands->own, mono, false) > 0 && pace_wait(errands->own, flight->key, mono) == 0 &&
+	return pace_room(errands->own, mono, false) > 0 && errand_wait(flight, mono) == 0 &&
 	       (!flight->by_bot || pace_room(errands->bot, mono, false) > 0);
 }
 
@@ -133,24 +141,33 @@ void errand_mind_bucket(const struct errand_flight *flight, int64_t mono, int64_
 void errands_turn(struct errands *errands, bool held)
 {
 	role_tasks_settle(errands->roles);
+	link_tasks_settle(errands->links);
 	if (!held) {
 		role_tasks_drop(errands->roles);
+		link_tasks_drop(errands->links);
 		return;
 	}
 	if (clock_monotonic_us() >= role_tasks_due(errands->roles)) {
 		role_tasks_claim(errands->roles);
 	}
+	if (clock_monotonic_us() >= link_tasks_due(errands->links)) {
+		link_tasks_claim(errands->links);
+	}
+	/* Few and told at once: they go before the roles, whose sweep would take every call. */
+	link_tasks_start(errands->links);
 	role_tasks_start(errands->roles);
 }
 
 static size_t count(const struct errands *errands, enum errand_state state)
 {
-	return role_tasks_count(errands->roles, state);
+	return role_tasks_count(errands->roles, state) + link_tasks_count(errands->links, state);
 }
 
 int64_t errands_wake(const struct errands *errands, int64_t mono)
 {
-	int64_t at = role_tasks_due(errands->roles);
+	int64_t roles_at = role_tasks_due(errands->roles);
+	int64_t links_at = link_tasks_due(errands->links);
+	int64_t at = roles_at < links_at ? roles_at : links_at;
 	if (count(errands, ERRAND_DONE) > 0 && !errands->database_away) {
 		return mono;
 	}
@@ -169,4 +186,6 @@ void errands_drain(struct errands *errands)
 {
 	role_tasks_settle(errands->roles);
 	role_tasks_drop(errands->roles);
+	link_tasks_settle(errands->links);
+	link_tasks_drop(errands->links);
 }

@@ -52,6 +52,12 @@ struct errand_flight {
 	void *arg;
 };
 
+/* Who must wait longer goes back, so that another finds room. */
+#define ERRAND_WAIT_MAX_US (15 * SECOND_US)
+
+/* errand_wait - how long the flight's bucket is held; 0: it is not. */
+int64_t errand_wait(const struct errand_flight *flight, int64_t mono);
+
 /* errand_may_call - whether the flight's call may begin now. errand_call - begins it. OK, INVALID, TOO_LARGE. */
 bool errand_may_call(const struct errand_flight *flight, int64_t mono);
 MUST_CHECK enum status errand_call(struct errand_flight *flight, const struct http_request *request);
@@ -80,5 +86,15 @@ void role_tasks_claim(struct role_tasks *tasks);
 void role_tasks_start(struct role_tasks *tasks);
 void role_tasks_drop(struct role_tasks *tasks); /* those that wait: their marks stay */
 int64_t role_tasks_due(const struct role_tasks *tasks);
+
+struct link_tasks; /* links.c */
+struct link_tasks *link_tasks_new(struct errands *errands);
+void link_tasks_free(struct link_tasks *tasks);
+size_t link_tasks_count(const struct link_tasks *tasks, enum errand_state state);
+void link_tasks_settle(struct link_tasks *tasks);
+void link_tasks_claim(struct link_tasks *tasks);
+void link_tasks_start(struct link_tasks *tasks);
+void link_tasks_drop(struct link_tasks *tasks);
+int64_t link_tasks_due(const struct link_tasks *tasks);
 
 #endif

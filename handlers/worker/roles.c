@@ -370,7 +370,13 @@ void role_tasks_start(struct role_tasks *tasks)
 {
 	for (size_t i = 0; i < TASKS_MAX; i++) {
 		struct role_task *task = &tasks->list[i];
-		if (task->state == ERRAND_WAITING && errand_may_call(&task->flight, clock_monotonic_us())) {
+		int64_t mono = clock_monotonic_us();
+		if (task->state != ERRAND_WAITING) {
+			continue;
+		}
+		if (errand_wait(&task->flight, mono) > ERRAND_WAIT_MAX_US) {
+			task_postpone(task, errand_wait(&task->flight, mono), STR("429: told to wait"), false);
+		} else if (errand_may_call(&task->flight, mono)) {
 			task_call(task);
 		}
 	}

@@ -31,6 +31,7 @@
 	X(METRIC_OUTBOX_PERMANENT, "trivet_outbox_permanent_total", "Outbox rows given up") \
 	X(METRIC_OUTBOX_PENDING, "trivet_outbox_pending", "Outbox rows waiting") \
 	X(METRIC_ROLE_CHANGED, "trivet_role_changed_total", "Discord roles given and taken") \
+	X(METRIC_LINKED_SHOWN, "trivet_linked_role_shown_total", "Linked Roles told to Discord") \
 	X(METRIC_EVENT_ACCEPTED, "trivet_event_accepted_total", "Events queued") \
 	X(METRIC_EVENT_APPLIED, "trivet_event_applied_total", "Events applied") \
 	X(METRIC_SEASON_CLOSED, "trivet_season_closed_total", "Seasons closed") \

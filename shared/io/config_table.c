@@ -383,7 +383,7 @@ const struct setting config_settings[] = {
 		.secret = true,
 		.form = "1 to 256 printable characters",
 		.remedy = "copy it from the developer portal, OAuth2",
-		.what = "Sign-in with Discord; without it that way is not offered.",
+		.what = "Sign-in with Discord and Linked Roles; without it neither is offered.",
 	},
 	{
 		.key = "DISCORD_GUILD_ID",

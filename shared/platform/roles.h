@@ -54,4 +54,51 @@ MUST_CHECK enum status discord_role_request(struct arena *arena, const struct co
 
 struct role_result discord_role_result(struct arena *arena, const struct role_call *call, const struct http_response *response);
 
+/* ---- Linked Roles ---- */
+
+/* discord_linked_records - body of PUT /applications/{id}/role-connections/metadata: rank, xp, days; with ru localizations. */
+struct str discord_linked_records(struct arena *arena);
+
+/* What is shown of a person, under the records' keys. */
+struct linked_profile {
+	struct str rank_name;
+	int64_t rank;
+	int64_t xp;
+	int64_t days;
+};
+
+/* discord_linked_show - PUT /users/@me/applications/{id}/role-connection as the person. OK, INVALID (no such token), TOO_LARGE. */
+MUST_CHECK enum status discord_linked_show(struct arena *arena, const struct config *config, struct str access,
+	const struct linked_profile *profile, struct http_request *ret_request);
+
+/* discord_linked_refresh - POST /oauth2/token. OK, INVALID (no DISCORD_CLIENT_SECRET), TOO_LARGE. */
+MUST_CHECK enum status discord_linked_refresh(struct arena *arena, const struct config *config, struct str refresh,
+	struct http_request *ret_request);
+
+enum linked_answer {
+	LINKED_ANSWER_UNSET = 0,
+	LINKED_DONE,           /* of a refresh: the tokens are set */
+	LINKED_TOKEN_REFUSED,  /* 401 of showing: refresh once */
+	LINKED_ENDED,          /* the person took his consent back: of a refresh invalid_grant, of showing 403 */
+	LINKED_CLIENT_REFUSED, /* of a refresh: DISCORD_APPLICATION_ID and DISCORD_CLIENT_SECRET are not what Discord knows */
+	LINKED_WAIT,
+	LINKED_FAILED,
+	LINKED_UNHEARD,
+	LINKED_ANSWER_COUNT
+};
+
+struct linked_result {
+	enum linked_answer answer;
+	int64_t wait_us;
+	int64_t bucket_remaining; /* -1: not told */
+	int64_t bucket_reset_us;
+	struct str access; /* borrowed from the arena; never logged */
+	struct str refresh;
+	int64_t expires_in_us;
+	struct str error; /* Discord's words, clipped; never a token */
+};
+
+struct linked_result discord_linked_show_result(struct arena *arena, const struct http_response *response);
+struct linked_result discord_linked_refresh_result(struct arena *arena, const struct http_response *response);
+
 #endif

@@ -15,16 +15,12 @@ static void add_length(struct buf *buf, size_t len)
 	}
 }
 
-enum status sealed_make(const struct ctx *ctx, const struct reply *reply, struct str *ret_sealed)
+enum status sealed_texts_make(const struct ctx *ctx, const struct str *texts, size_t count, struct str *ret_sealed)
 {
-	if (reply->secret_count == 0) {
-		*ret_sealed = STR_ABSENT;
-		return OK;
-	}
 	struct buf plain = buf_init(ctx->arena, SECRETS_BYTES_MAX);
-	for (size_t i = 0; i < reply->secret_count; i++) {
-		add_length(&plain, reply->secrets[i].len);
-		buf_add(&plain, reply->secrets[i]);
+	for (size_t i = 0; i < count; i++) {
+		add_length(&plain, texts[i].len);
+		buf_add(&plain, texts[i]);
 	}
 	if (!str_present(buf_str(&plain))) {
 		return TOO_LARGE;
@@ -36,6 +32,15 @@ enum status sealed_make(const struct ctx *ctx, const struct reply *reply, struct
 	}
 	*ret_sealed = sealed;
 	return OK;
+}
+
+enum status sealed_make(const struct ctx *ctx, const struct reply *reply, struct str *ret_sealed)
+{
+	if (reply->secret_count == 0) {
+		*ret_sealed = STR_ABSENT;
+		return OK;
+	}
+	return sealed_texts_make(ctx, reply->secrets, reply->secret_count, ret_sealed);
 }
 
 static enum status take_secret(struct str *rest, struct str *ret_secret)
@@ -55,23 +60,34 @@ static enum status take_secret(struct str *rest, struct str *ret_secret)
 	return OK;
 }
 
-enum status sealed_open(const struct ctx *ctx, struct str sealed, struct reply *reply)
+enum status sealed_texts_open(const struct ctx *ctx, struct str sealed, struct str *ret_texts, size_t max, size_t *ret_count)
 {
-	if (!str_present(sealed)) {
-		return OK;
-	}
 	struct str rest;
 	enum status status = crypto_open(ctx->arena, ctx->app->key_seal, sealed, &rest);
 	if (status != OK) {
 		return status == DENIED ? INVALID : status;
 	}
-	struct str secrets[REPLY_SECRETS_MAX];
 	size_t count = 0;
 	while (rest.len > 0) {
-		if (count == REPLY_SECRETS_MAX || take_secret(&rest, &secrets[count]) != OK) {
+		if (count == max || take_secret(&rest, &ret_texts[count]) != OK) {
 			return INVALID;
 		}
 		count++;
+	}
+	*ret_count = count;
+	return OK;
+}
+
+enum status sealed_open(const struct ctx *ctx, struct str sealed, struct reply *reply)
+{
+	if (!str_present(sealed)) {
+		return OK;
+	}
+	struct str secrets[REPLY_SECRETS_MAX];
+	size_t count = 0;
+	enum status status = sealed_texts_open(ctx, sealed, secrets, REPLY_SECRETS_MAX, &count);
+	if (status != OK) {
+		return status;
 	}
 	for (size_t i = 0; i < count; i++) {
 		reply->secrets[i] = secrets[i];

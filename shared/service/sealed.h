@@ -26,4 +26,13 @@ MUST_CHECK enum status sealed_make(const struct ctx *ctx, const struct reply *re
  */
 MUST_CHECK enum status sealed_open(const struct ctx *ctx, struct str sealed, struct reply *reply);
 
+/*
+ * sealed_texts_make, sealed_texts_open - the same for secrets that are not a reply's: tokens.
+ *
+ * max   how many fit ret_texts, which may be written to also when it fails
+ * make: OK, TOO_LARGE (arena, or more than a small column). open: OK, INVALID (likewise; more than max), TOO_LARGE.
+ */
+MUST_CHECK enum status sealed_texts_make(const struct ctx *ctx, const struct str *texts, size_t count, struct str *ret_sealed);
+MUST_CHECK enum status sealed_texts_open(const struct ctx *ctx, struct str sealed, struct str *ret_texts, size_t max, size_t *ret_count);
+
 #endif

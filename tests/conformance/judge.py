@@ -299,9 +299,19 @@ def judge_commands(commands):
     return errors
 
 
+def judge_refresh(form):
+    """Of a token request, which is a form and not in the description. Source: RFC 6749, section 6; Discord's documents, "OAuth2"."""
+    wanted = {"grant_type", "refresh_token", "client_id", "client_secret"}
+    if not isinstance(form, dict) or set(form) != wanted or form["grant_type"] != "refresh_token":
+        return [f"form: not {sorted(wanted)} of a refresh"]
+    return [f"form: {name} is empty" for name in sorted(wanted) if not form[name]]
+
+
 def judge_discord(method, path, body):
     """Errors of a REST call; path below .../api/v10, with or without query."""
     path = re.sub(r"^.*/api/v[0-9]+(?=/)", "", path)
+    if method == "POST" and path == "/oauth2/token":
+        return judge_refresh(body)
     operation = find_operation(method, path)
     if operation is None:
         return [f"path: {method} {path} is unknown"]

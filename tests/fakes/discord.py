@@ -825,6 +825,9 @@ def put_metadata(self, call):
     for number, record in enumerate(records):
         if not re.fullmatch(r"[a-z0-9_]{1,50}", str(record.get("key", ""))):
             raise invalid(f"{number}.key", "STRING_TYPE_REGEX", "String value did not match validation regex.")
+        for name, limit in (("name", 100), ("description", 200)):
+            if not 1 <= len(record.get(name) or "") <= limit:
+                raise invalid(f"{number}.{name}", "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {limit} in length.")
         if record.get("type") not in range(1, 9):
             raise invalid(f"{number}.type", "BASE_TYPE_CHOICES", "Value must be one of {1, ..., 8}.")
     self.metadata = records
@@ -836,8 +839,16 @@ def get_metadata(self, call):
 
 
 def put_connection(self, call):
-    if len(call.body.get("platform_name") or "") > 50:
-        raise too_long("platform_name", 50)
+    if call.ids[0] != self.application_id:
+        raise error(10002)
+    if "role_connections.write" not in call.bearer["scope"].split():
+        raise error(50001)
+    for name, limit in (("platform_name", 50), ("platform_username", 100)):
+        if len(call.body.get(name) or "") > limit:
+            raise too_long(name, limit)
+    for key, value in (call.body.get("metadata") or {}).items():
+        if not isinstance(value, str) or not 1 <= len(value) <= 100:
+            raise invalid(f"metadata.{key}", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100 in length.")
     self.state.connections[call.bearer["user"]] = call.body
     return call.body
 
@@ -896,8 +907,11 @@ def token(self, call):
         return oauth_error("invalid_client", status=401)
     kind = call.body.get("grant_type")
     if kind == "refresh_token":
-        old = next((value for value in self.state.bearers.values() if value["refresh"] == call.body.get("refresh_token")), None)
-        return issue(self, old["user"], old["scope"]) if old else oauth_error("invalid_grant")
+        access, old = next(((access, value) for access, value in self.state.bearers.items() if value["refresh"] == call.body.get("refresh_token")), (None, None))
+        if old is None:
+            return oauth_error("invalid_grant")
+        del self.state.bearers[access]  # a refresh token is good for one use
+        return issue(self, old["user"], old["scope"])
     if kind != "authorization_code":
         return oauth_error("unsupported_grant_type")
     grant = self.state.codes.pop(call.body.get("code", ""), None)

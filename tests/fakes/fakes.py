@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 import control
 from discord import Discord
@@ -150,6 +151,12 @@ class Fakes:
             self.discord.state.absent = {str(user) for user in discord["absent"]}
         if "refused_roles" in discord:
             self.discord.state.refused_roles = {str(role): int(code) for role, code in discord["refused_roles"].items()}
+        if "bearers" in discord:  # OAuth2 grants that a test makes up: {access token: {"user", "scope", "refresh", "expires_in"}}
+            self.discord.state.bearers.update({access: {"user": str(value["user"]), "scope": value["scope"], "refresh": value["refresh"],
+                                                        "expires": time.time() + value.get("expires_in", 604_800)} for access, value in discord["bearers"].items()})
+        if "revoked" in discord:  # users who took their consent back
+            revoked = {str(user) for user in discord["revoked"]}
+            self.discord.state.bearers = {access: value for access, value in self.discord.state.bearers.items() if value["user"] not in revoked}
         if "entitlements" in discord:
             self.discord.state.entitlements = {str(value["id"]): value for value in discord["entitlements"]}
         return Response(204)
@@ -164,7 +171,7 @@ class Fakes:
                          "invoices": self.telegram.state.invoices},
             "discord": {"closed": discord.closed, "channels": sorted(discord.channels), "commands": {key or "global": value for key, value in self.discord.commands.items()},
                         "roles": {f"{guild}/{user}": sorted(roles) for (guild, user), roles in discord.roles.items()},
-                        "guild_channel": self.discord.guild_channel, "metadata": self.discord.metadata},
+                        "guild_channel": self.discord.guild_channel, "metadata": self.discord.metadata, "connections": discord.connections},
         })
 
     async def post_file(self, request, body):

@@ -380,9 +380,33 @@ def test_discord_oauth2_with_pkce(fakes):
     assert token(code=first).json()["error"] == "invalid_grant", "a code is good for one try"
     assert token(code=code(), secret="wrong").status_code == 401
     assert token(code=code(), redirect_uri="http://evil/").json()["error"] == "invalid_grant"
-    bearer = token(code=code()).json()["access_token"]
+    pair = token(code=code()).json()
+    refreshed = token(grant_type="refresh_token", refresh_token=pair["refresh_token"]).json()
+    assert token(grant_type="refresh_token", refresh_token=pair["refresh_token"]).json()["error"] == "invalid_grant", "good for one use"
+    assert fakes.discord("GET", "/users/@me", headers={"Authorization": f"Bearer {pair['access_token']}"}).status_code == 401
+    bearer = refreshed["access_token"]
     me = fakes.discord("GET", "/users/@me", headers={"Authorization": f"Bearer {bearer}"}).json()
     assert me["id"] == "77" and me["verified"] is True
+
+
+def test_discord_role_connections(fakes):
+    path = f"/users/@me/applications/{APP}/role-connection"
+    fakes.control("POST", "state", {"discord": {"bearers": {"one": {"user": 77, "scope": "identify role_connections.write", "refresh": "r"},
+                                                            "other": {"user": 78, "scope": "identify", "refresh": "s"}}}})
+
+    def put(bearer, body):
+        return fakes.discord("PUT", path, body, headers={"Authorization": f"Bearer {bearer}"})
+
+    shown = {"platform_name": "Trivet", "platform_username": "E I", "metadata": {"rank": "4"}}
+    assert put("one", shown).json() == shown
+    assert fakes.control("GET", "state")["discord"]["connections"] == {"77": shown}
+    assert error_of(put("other", shown)) == (403, 50001)
+    assert error_of(put("one", {"platform_username": "x" * 101})) == error_of(put("one", {"metadata": {"rank": 4}})) == (400, 50035)
+    fakes.control("POST", "state", {"discord": {"revoked": [77]}})
+    assert put("one", shown).status_code == 401
+    record = {"type": 2, "key": "rank", "name": "Rank", "description": "x"}
+    assert fakes.discord("PUT", f"/applications/{APP}/role-connections/metadata", [record]).json() == [record]
+    assert error_of(fakes.discord("PUT", f"/applications/{APP}/role-connections/metadata", [{**record, "name": ""}])) == (400, 50035)
 
 
 def test_discords_own_limits_when_asked_for(fakes):

@@ -106,6 +106,83 @@ static void test_no_answer_says_nothing(void **state)
 	assert_int_equal(discord_role_result(f->arena, &call, &response).answer, ROLE_UNHEARD);
 }
 
+/* ---- Linked Roles ---- */
+
+static void test_three_records_are_registered(void **state)
+{
+	struct fixture *f = *state;
+	const struct json *list = NULL;
+
+	assert_int_equal(json_read(f->arena, discord_linked_records(f->arena), &list), OK);
+	assert_int_equal(json_length(list), 3);
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const keys[] = {"rank", "xp", "days"};
+		struct str key = STR_ABSENT;
+
+		assert_int_equal(json_get_str(json_array_at(list, i), "key", &key), OK);
+		assert_str(key, keys[i]);
+	}
+}
+
+static void test_a_person_is_shown_as_himself(void **state)
+{
+	static const struct linked_profile profile = {STR_INIT("E II"), 5, 3500, 42};
+	struct fixture *f = *state;
+	struct http_request request;
+
+	assert_int_equal(discord_linked_show(f->arena, &f->config, STR("a.b-c"), &profile, &request), OK);
+	assert_string_equal(request.method, "PUT");
+	assert_str(request.url, "https://discord.com/api/v10/users/@me/applications/845027738276462632/role-connection");
+	assert_str(header_of(&request, "Authorization"), "Bearer a.b-c");
+	assert_body(f, request.body, "{\"platform_name\": \"Trivet\", \"platform_username\": \"E II\","
+	                             " \"metadata\": {\"rank\": \"5\", \"xp\": \"3500\", \"days\": \"42\"}}");
+	assert_int_equal(discord_linked_show(f->arena, &f->config, STR("a\r\nb"), &profile, &request), INVALID);
+}
+
+static void test_a_refresh_is_a_form_without_the_bots_token(void **state)
+{
+	struct fixture *f = *state;
+	struct http_request request;
+
+	assert_int_equal(discord_linked_refresh(f->arena, &f->config, STR("r/1"), &request), INVALID); /* no client secret */
+	f->config.discord_client_secret.bytes = STR("s&t=u");
+	f->config.discord_client_id = STR("845027738276462632");
+	assert_int_equal(discord_linked_refresh(f->arena, &f->config, STR("r/1"), &request), OK);
+	assert_str(request.url, "https://discord.com/api/v10/oauth2/token");
+	assert_str(request.body, "grant_type=refresh_token&refresh_token=r%2F1&client_id=845027738276462632&client_secret=s%26t%3Du");
+	assert_str(header_of(&request, "Content-Type"), "application/x-www-form-urlencoded");
+	assert_false(str_present(header_of(&request, "Authorization")));
+}
+
+static void test_answers_about_a_person_and_his_tokens(void **state)
+{
+	static const struct { int status; const char *body; enum linked_answer of_show; enum linked_answer of_refresh; } rows[] = {
+		{200, "{}", LINKED_DONE, LINKED_FAILED}, /* no tokens in it */
+		{200, "{\"access_token\": \"a\", \"refresh_token\": \"b\", \"expires_in\": 604800}", LINKED_DONE, LINKED_DONE},
+		{200, "{\"access_token\": \"a\", \"refresh_token\": \"b\", \"expires_in\": 0}", LINKED_DONE, LINKED_FAILED},
+		{200, "{\"access_token\": \"a b\", \"refresh_token\": \"b\", \"expires_in\": 604800}", LINKED_DONE, LINKED_FAILED},
+		{401, CODE("0"), LINKED_TOKEN_REFUSED, LINKED_CLIENT_REFUSED},
+		{401, "{\"error\": \"invalid_client\"}", LINKED_TOKEN_REFUSED, LINKED_CLIENT_REFUSED},
+		{400, "{\"error\": \"invalid_grant\"}", LINKED_FAILED, LINKED_ENDED},
+		{400, "{\"error\": \"invalid_request\"}", LINKED_FAILED, LINKED_FAILED},
+		{403, CODE("50001"), LINKED_ENDED, LINKED_FAILED},
+		{403, "error code: 1020", LINKED_FAILED, LINKED_FAILED},
+		{429, "{\"message\": \"words\", \"retry_after\": 2, \"global\": false}", LINKED_WAIT, LINKED_WAIT},
+		{503, "", LINKED_FAILED, LINKED_FAILED},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct http_response response = {.outcome = HTTP_ANSWERED, .status = rows[i].status, .body = str_from_z(rows[i].body)};
+
+		assert_int_equal(discord_linked_show_result(f->arena, &response).answer, rows[i].of_show);
+		assert_int_equal(discord_linked_refresh_result(f->arena, &response).answer, rows[i].of_refresh);
+		response.outcome = HTTP_NO_ANSWER;
+		assert_int_equal(discord_linked_show_result(f->arena, &response).answer, LINKED_UNHEARD);
+		assert_int_equal(discord_linked_refresh_result(f->arena, &response).answer, LINKED_UNHEARD);
+	}
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
@@ -114,6 +191,10 @@ int main(void)
 		TEST(test_every_answer_has_a_meaning),
 		TEST(test_a_member_is_read_whole_or_not_at_all),
 		TEST(test_no_answer_says_nothing),
+		TEST(test_three_records_are_registered),
+		TEST(test_a_person_is_shown_as_himself),
+		TEST(test_a_refresh_is_a_form_without_the_bots_token),
+		TEST(test_answers_about_a_person_and_his_tokens),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_group, NULL);
