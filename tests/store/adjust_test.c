@@ -131,6 +131,7 @@ struct sender {
 	int64_t id; /* of the person */
 	int64_t coins;
 	pthread_barrier_t *together; /* NULL: each at his own pace */
+	bool refills;                /* gives back what a round took, before all begin the next */
 	size_t verdicts[ADJUST_VERDICT_COUNT];
 	size_t failed;
 };
@@ -169,7 +170,10 @@ static void *send_all(void *arg)
 		} else {
 			sender->failed++;
 		}
-		if (sender->together != NULL && pthread_barrier_wait(sender->together) == PTHREAD_BARRIER_SERIAL_THREAD) {
+		if (sender->together != NULL) {
+			(void)pthread_barrier_wait(sender->together);
+		}
+		if (sender->refills) {
 			char refill[32];
 
 			(void)snprintf(refill, sizeof(refill), "refill %d", round);
@@ -187,7 +191,8 @@ static void race(bool one_person, int64_t coins, pthread_barrier_t *together, si
 	struct sender senders[THREADS];
 
 	for (int i = 0; i < THREADS; i++) {
-		senders[i] = (struct sender){.id = one_person ? 1 : i + 1, .coins = coins, .together = together};
+		senders[i] = (struct sender){.id = one_person ? 1 : i + 1, .coins = coins, .together = together,
+		                             .refills = together != NULL && i == 0};
 		assert_int_equal(pthread_create(&senders[i].thread, NULL, send_all, &senders[i]), 0);
 	}
 	for (int i = 0; i < THREADS; i++) {
