@@ -57,12 +57,17 @@ static enum status read_history(struct tx *tx, void *arg)
 /* What it was about: a badge's or mission's name, or the reason; UNSET: nothing. */
 static struct text_arg about(struct arena *arena, const struct history_row *row)
 {
+	struct text_arg nothing = {0};
+
 	if (str_present(row->name_en)) {
 		return TEXT_WORDS(row->name_ru, row->name_en);
 	}
-	struct str reason = reason_is_words(row->kind) && !str_empty(row->reason) ? utf_display(arena, row->reason, REASON_POINTS) : STR_ABSENT;
+	if (!reason_is_words(row->kind) || str_empty(row->reason)) {
+		return nothing;
+	}
+	struct str reason = utf_display(arena, row->reason, REASON_POINTS);
 
-	return str_empty(reason) ? (struct text_arg){0} : TEXT_STR(reason);
+	return str_empty(reason) ? nothing : TEXT_STR(reason);
 }
 
 static enum message history_message(const struct history_row *row, bool named)
