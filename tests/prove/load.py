@@ -19,12 +19,12 @@ def request(path, body, headers):
 class Messages:
     """Distinct messages of a registered group, one per number, by `people` in turn. The same number is the same message, by whichever bot."""
 
-    def __init__(self, env, people, first_id, date):
-        self.people, self.first_id, self.date = people, first_id, date
+    def __init__(self, env, people, first_id, date, first_person=None):
+        self.people, self.first_id, self.date, self.first_person = people, first_id, date, first_person or first_id
         self.bots = {"main": env["BOT_SECRET"], "quiz": env["QUIZ_BOT_SECRET"]}
 
     def request(self, number, bot="main"):
-        person = self.first_id + number % self.people
+        person = self.first_person + number % self.people
         body = (f'{{"update_id":{self.first_id % 10**8 + number},"message":{{"message_id":{self.first_id % 10**8 + number},"date":{self.date},'
                 f'"chat":{{"id":{CHAT},"title":"The Community","type":"supergroup"}},'
                 f'"from":{{"id":{person},"is_bot":false,"first_name":"P{number % self.people}"}},"text":"message number {number} of many"}}}}').encode()
@@ -32,13 +32,13 @@ class Messages:
 
 
 class Bodies:
-    """Numbers are bodies of `size` message_sent events to the service API."""
+    """Numbers are bodies of `size` message_sent events of `people` to the service API."""
 
-    def __init__(self, env, people, first_id, at, size):
-        self.people, self.first_id, self.at, self.size, self.key = people, first_id, at, size, env["API_KEY"]
+    def __init__(self, env, people, first_id, at, size, first_person):
+        self.people, self.first_id, self.at, self.size, self.first_person, self.key = people, first_id, at, size, first_person, env["API_KEY"]
 
     def request(self, number):
-        events = [{"platform": "discord", "platform_id": str(self.first_id + index % self.people), "type": "message_sent", "at": self.at,
+        events = [{"platform": "telegram", "platform_id": str(self.first_person + index % self.people), "type": "message_sent", "at": self.at,
                    "idempotency_key": f"lag:{self.first_id}:{index}", "data": {"length": 42}}
                   for index in range(number * self.size, (number + 1) * self.size)]
         return request("/v1/events", json.dumps({"events": events}).encode(), {"Authorization": "Bearer " + self.key})
