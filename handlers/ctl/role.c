@@ -44,7 +44,7 @@ static struct str role_json(struct ctl *ctl, const struct ctl_role *role, struct
 
 enum ctl_exit run_role_map(struct ctl *ctl)
 {
-	struct ctl_role role;
+	struct ctl_role role = {0};
 	enum ctl_exit taken = take_role(ctl, &role);
 	if (taken != CTL_DONE) {
 		return taken;
@@ -65,7 +65,7 @@ enum ctl_exit run_role_map(struct ctl *ctl)
 
 enum ctl_exit run_role_unmap(struct ctl *ctl)
 {
-	struct ctl_role role;
+	struct ctl_role role = {0};
 	enum ctl_exit taken = take_role(ctl, &role);
 	if (taken != CTL_DONE) {
 		return taken;
