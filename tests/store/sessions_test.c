@@ -5,6 +5,7 @@
 #include "service/sessions.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -630,6 +631,33 @@ static void test_joining_loses_nothing_that_is_being_written(void **state)
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.bot_session WHERE aside_at IS NOT NULL"), 0);
 }
 
+/* Between reading whose he is and locking that account somebody parts from it: what he sends then is his own, not theirs. */
+static void test_who_parts_meanwhile_writes_for_himself(void **state)
+{
+	const struct bot_person stays = person(PLATFORM_TELEGRAM, 1, 9);
+	const struct bot_person leaves = person(PLATFORM_DISCORD, 2, 5);
+	const struct bot_person home = person(PLATFORM_TELEGRAM, 3, 1);
+
+	(void)state;
+	(void)join(&stays, &leaves);
+	struct racer racer = {.who = &leaves, .condition = {.absent = true}, .number = 7};
+	struct str hold = str_printf(arena, "BEGIN; SELECT 1 FROM public.account WHERE id = %lld FOR NO KEY UPDATE",
+	                             (long long)column_of(&stays, "account_id"));
+	struct str part = str_printf(arena, "UPDATE public.identity SET account_id = %lld WHERE platform = 'discord' AND platform_id = 2; COMMIT",
+	                             (long long)column_of(&home, "account_id"));
+
+	testdb_exec(str_z(arena, hold));
+	assert_int_equal(pthread_create(&racer.thread, NULL, race, &racer), 0);
+	while (testdb_i64("SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT granted") == 0) {
+		sched_yield();
+	}
+	testdb_exec(str_z(arena, part));
+	assert_int_equal(pthread_join(racer.thread, NULL), 0);
+	assert_int_equal(racer.status, OK);
+	assert_string_equal(shown(&stays), "");
+	assert_string_equal(shown(&home), "{\"by\":7}");
+}
+
 /* ---- trainings ---- */
 
 static enum status add(const struct bot_training *training, int64_t *ret_id, bool *ret_repeated, struct str *ret_differs)
@@ -787,6 +815,7 @@ int main(void)
 		TEST(test_what_was_set_aside_is_kept_for_30_days),
 		TEST(test_a_version_never_names_two_answers),
 		TEST(test_joining_loses_nothing_that_is_being_written),
+		TEST(test_who_parts_meanwhile_writes_for_himself),
 		TEST(test_a_training_is_kept_once),
 		TEST(test_a_key_stands_for_one_training),
 		TEST(test_of_many_at_once_one_is_kept),
