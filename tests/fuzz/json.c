@@ -1,8 +1,12 @@
-/* Fuzzes json_read(): what it takes survives being written and read again; a small arena never gives half a tree. */
+/*
+ * Fuzzes json_read(): what it takes survives being written and read again; a small arena never gives half a tree; the members of what it
+ * takes are those that are found in the text.
+ */
 #include <assert.h>
 #include <stdint.h>
 
 #include "base/utf.h"
+#include "core/jsontext.h"
 #include "io/json.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -64,6 +68,48 @@ static void check_round_trip(struct arena *arena, struct str text)
 	}
 }
 
+#define MEMBERS_MAX 64
+
+/* The text of a member, read by itself, is the member that was read with the whole. */
+static void check_member(struct arena *arena, struct str text, const struct json *member)
+{
+	const struct json *alone = NULL;
+
+	if (!json_is_object(member) && !json_is_array(member)) {
+		return;
+	}
+	enum status status = json_read(arena, text, &alone);
+
+	assert(status == OK || status == TOO_LARGE);
+	if (status == OK) {
+		struct str one = json_write_canonical(arena, alone);
+		struct str other = json_write_canonical(arena, member);
+
+		assert(!str_present(one) || !str_present(other) || str_eq(one, other));
+	}
+}
+
+static void check_members(struct arena *arena, struct str text)
+{
+	struct jsontext_member members[MEMBERS_MAX];
+	const struct json *value = NULL;
+	const struct json *member = NULL;
+	struct str name = STR_ABSENT;
+	void *at = NULL;
+	size_t count = 0;
+	enum status found = jsontext_members(text, MEMBERS_MAX, members, &count);
+
+	if (json_read(arena, text, &value) != OK || !json_is_object(value)) {
+		return;
+	}
+	assert(found == OK || found == TOO_MANY);
+	for (size_t i = 0; found == OK && i < count; i++) {
+		assert(json_object_each(value, &at, &name, &member));
+		check_member(arena, members[i].value, member);
+	}
+	assert(found != OK || !json_object_each(value, &at, &name, &member));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = {(const char *)data, size};
@@ -73,6 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct arena *arena = arena_new(limits[i]);
 		assert(arena != NULL);
 		check_round_trip(arena, text);
+		arena_reset(arena);
+		check_members(arena, text);
 		arena_free(arena);
 	}
 	return 0;

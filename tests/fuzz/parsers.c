@@ -1,4 +1,4 @@
-/* Fuzzes the strict readers of base: each has an invariant that must hold for whatever it took. */
+/* Fuzzes the strict readers of values: each has an invariant that must hold for whatever it took. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdint.h>
@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/utf.h"
+#include "core/bot.h"
 #include "io/crypto.h"
+#include "web/etag.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -79,6 +81,24 @@ static void texts(struct arena *arena, struct str text)
 	}
 }
 
+static void conditions(struct str text)
+{
+	const struct header header = {STR_INIT("IF_MATCH"), text};
+	const struct rawreq request = {.headers = &header, .header_count = 1};
+	struct etag_list list = {0};
+
+	if (etag_list_read(&request, STR("IF_MATCH"), &list) == OK) {
+		assert(list.given && list.any == (list.count == 0) && list.count <= ETAG_LIST_MAX);
+		for (size_t i = 0; i < list.count; i++) {
+			assert(list.tags[i].text.ptr > text.ptr && list.tags[i].text.ptr + list.tags[i].text.len < text.ptr + text.len);
+			assert(str_find(list.tags[i].text, '"') == SIZE_MAX && etag_list_has(&list, list.tags[i].text));
+		}
+	}
+	/* "-9007199254740991.999999" is the longest. */
+	assert(bot_score_check(text) != OK || text.len <= 24);
+	assert(!bot_name_ok(text) || text.len <= BOT_NAME_MAX);
+}
+
 /* Only that it stays inside its line; log_end() would write it out. */
 static void log_lines(struct str text)
 {
@@ -100,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	times(arena, text);
 	queries(arena, text);
 	texts(arena, text);
+	conditions(text);
 	log_lines(text);
 	arena_free(arena);
 	return 0;
