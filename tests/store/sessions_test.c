@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "io/app.h"
+#include "io/json.h"
 #include "service/delivery.h"
 #include "service/linking.h"
 #include "service/trainings.h"
@@ -822,5 +823,6 @@ int main(void)
 		TEST(test_trainings_follow_the_family),
 	};
 
+	json_setup();
 	return cmocka_run_group_tests(tests, testdb_setup, testdb_teardown);
 }
