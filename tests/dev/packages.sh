@@ -14,6 +14,8 @@ BUILD="gcc make libc6-dev binutils pkgconf libfcgi-dev libpq-dev libjansson-dev 
 libinih-dev nginx redis-server postgresql-15 postgresql-client-15 python3 python3-nacl python3-psycopg2 openssl"
 TEST="libcmocka-dev clang clang-tidy cppcheck shellcheck python3-pyflakes python3-pytest python3-redis python3-requests python3-jsonschema
 python3-aiohttp python3-selenium python3-hypothesis chromium chromium-driver gcovr wrk systemd dpkg-dev curl"
+# For the linter of docs/openapi.json. A Node from elsewhere brings its npm, and Debian's would not go beside it.
+command -v node >/dev/null && command -v npm >/dev/null || TEST="$TEST nodejs npm"
 POLICY=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 SERVICES="nginx redis-server postgresql"
 
