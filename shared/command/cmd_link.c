@@ -125,7 +125,8 @@ static void say_question(struct ctx *ctx, struct reply *reply, const struct link
 	          TEXT_STR(identity_label(ctx->arena, &result->other)), TEXT_TIME(result->other.first_seen));
 	REPLY_SAY(reply, MSG_CONFIRM_MINE, TEXT_INT(mine->xp), TEXT_INT(mine->coins));
 	REPLY_SAY(reply, MSG_CONFIRM_THEIRS, TEXT_INT(theirs->xp), TEXT_INT(theirs->coins));
-	REPLY_SAY(reply, MSG_CONFIRM_RESULT, TEXT_INT(mine->xp + theirs->xp), TEXT_INT(mine->coins + theirs->coins));
+	REPLY_SAY(reply, MSG_CONFIRM_RESULT, TEXT_INT(link_shown_sum(mine->xp, theirs->xp)),
+	          TEXT_INT(link_shown_sum(mine->coins, theirs->coins)));
 	reply_say(reply, MSG_CONFIRM_WARNING, NULL, 0);
 	REPLY_SAY(reply, MSG_CONFIRM_LIFE, TEXT_DURATION(LINK_CONFIRM_LIFE_US / SECOND_US));
 	reply_button(reply, MSG_BUTTON_JOIN, str_printf(ctx->arena, "link_yes:" STR_FMT, STR_ARG(result->confirmation)),

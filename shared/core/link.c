@@ -24,6 +24,16 @@ bool link_has_history(const struct link_side *side)
 	return side->member->balance.xp > 0 || side->member->balance.coins > 0 || side->has_other_history;
 }
 
+int64_t link_shown_sum(int64_t mine, int64_t theirs)
+{
+	int64_t sum = 0;
+
+	if (__builtin_add_overflow(mine, theirs, &sum)) {
+		return mine < 0 ? INT64_MIN : INT64_MAX;
+	}
+	return sum;
+}
+
 static enum platform shared_platform(const struct member *a, const struct member *b)
 {
 	for (size_t i = 0; i < a->identity_count; i++) {
@@ -290,17 +300,21 @@ static void join_marks(struct balance *into, const struct balance *from)
 	}
 }
 
-void link_join_sums(struct balance *into, const struct balance *from)
+enum status link_join_sums(struct balance *into, const struct balance *from)
 {
 	move_on(into, from);
 	for (size_t i = 0; i < BALANCE_SUMS; i++) {
-		if (same_period(*into, *from, balance_sums[i].period)) {
-			*balance_sum(into, &balance_sums[i]) += balance_sum_of(from, &balance_sums[i]);
+		int64_t *sum = balance_sum(into, &balance_sums[i]);
+
+		if (same_period(*into, *from, balance_sums[i].period) &&
+		    __builtin_add_overflow(*sum, balance_sum_of(from, &balance_sums[i]), sum)) {
+			return OVERFLOWN;
 		}
 	}
 	into->voice_rest += from->voice_rest;
 	join_runs(into, from);
 	join_marks(into, from);
+	return OK;
 }
 
 void link_take_sums(struct balance *from, const struct balance *part)

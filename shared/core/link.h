@@ -49,7 +49,7 @@ enum link_verdict {
 
 struct link_side {
 	const struct member *member;
-	bool has_other_history; /* tickets, payments, badges */
+	bool has_other_history; /* tickets, payments, badges of its own */
 	int64_t recent_merges;  /* of two histories within LINK_MERGES_WINDOW_US */
 };
 
@@ -63,6 +63,9 @@ struct link_decision {
 
 /* link_has_history - any XP, coins, tickets, payments, badges. */
 bool link_has_history(const struct link_side *side);
+
+/* link_shown_sum - what both sides come to, for the question. A sum that does not fit is shown as the largest; the joining refuses it. */
+int64_t link_shown_sum(int64_t mine, int64_t theirs);
 
 /*
  * link_decide - whether redeemer's account may join issuer's now.
@@ -127,8 +130,9 @@ struct balance link_undo_return(const struct link_merge *merge, const struct bal
  *
  * Sums of a period count only when it is the later one of both; of runs the longer stays; the later last_daily comes with its streak; the
  * caps of a day add up; of both sides' paid ranks the higher counts.
+ * OK, OVERFLOWN (a sum does not fit; `into` is of no use then).
  */
-void link_join_sums(struct balance *into, const struct balance *from);
+MUST_CHECK enum status link_join_sums(struct balance *into, const struct balance *from);
 
 /* link_take_sums - the reverse for an undo; `part` came from link_undo_return(). */
 void link_take_sums(struct balance *from, const struct balance *part);

@@ -77,6 +77,12 @@ static enum status decide(struct tx *tx, const struct joining *joining, struct s
 	if (status == OK) {
 		status = merges_recent(tx, joining->redeemer_id, since, &redeemer.recent_merges);
 	}
+	if (status == OK) {
+		status = badges_own(tx, joining->issuer_id, &issuer.has_other_history);
+	}
+	if (status == OK) {
+		status = badges_own(tx, joining->redeemer_id, &redeemer.has_other_history);
+	}
 	if (status != OK) {
 		return status;
 	}
@@ -127,9 +133,11 @@ static enum status move_sums(struct tx *tx, int64_t merge_id, const struct membe
 		.key = str_printf(tx->ctx->arena, "merge:%lld", (long long)merge_id),
 		.source = STR("link"),
 	};
-	enum status status = OK;
+	enum status status = link_join_sums(&sums, &loser->balance);
 
-	link_join_sums(&sums, &loser->balance);
+	if (status != OK) {
+		return status;
+	}
 	sums.xp += loser->balance.xp; /* as move_money() has written them, which has also seen that they fit */
 	sums.coins += loser->balance.coins;
 	sums.links = platforms > sums.links ? platforms : sums.links;

@@ -301,3 +301,17 @@ enum status marks_copy(struct tx *tx, int64_t from, int64_t to, int64_t *ret_bad
 	status = tx_query(tx, SQL_MISSIONS_COPY, &params, NULL);
 	return status == OK ? count_badges(tx, to, ret_badges) : status;
 }
+
+enum status badges_own(struct tx *tx, int64_t account_id, bool *ret_own)
+{
+	struct pg_params params = tx_params(tx);
+	struct pg_rows *rows = NULL;
+
+	pg_add_i64(&params, account_id);
+	enum status status = tx_query(tx, SQL_BADGES_OWN, &params, &rows);
+
+	if (status == OK) {
+		*ret_own = pg_bool(rows, 0, 0);
+	}
+	return status;
+}

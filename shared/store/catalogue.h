@@ -39,6 +39,9 @@ struct mission_gain {
 };
 MUST_CHECK enum status missions_complete(struct tx *tx, const struct mission_gain *gains, size_t count);
 
+/* badges_own - whether it has a badge that it did not take along from another account. */
+MUST_CHECK enum status badges_own(struct tx *tx, int64_t account_id, bool *ret_own);
+
 /* marks_move - the loser's badges and missions become the survivor's. ret_badges: how many he has now. */
 MUST_CHECK enum status marks_move(struct tx *tx, int64_t loser_id, int64_t survivor_id, int64_t *ret_badges);
 

@@ -303,7 +303,7 @@ static void test_sums_join_within_one_period_and_the_later_streak_wins(void **st
 	                       .daily_streak = 1};
 
 	(void)state;
-	link_join_sums(&into, &from);
+	assert_int_equal(link_join_sums(&into, &from), OK);
 	assert_int_equal(into.season_xp, 12);
 	assert_int_equal(into.week_no, 10);
 	assert_int_equal(into.week_xp, 4);
@@ -315,9 +315,41 @@ static void test_sums_join_within_one_period_and_the_later_streak_wins(void **st
 	from.week_xp = 100;
 	from.last_daily = 5;
 	from.daily_streak = 30;
-	link_join_sums(&into, &from);
+	assert_int_equal(link_join_sums(&into, &from), OK);
 	assert_int_equal(into.week_xp, 4);
 	assert_int_equal(into.daily_streak, 1);
+}
+
+static void test_a_sum_that_does_not_fit_is_refused(void **state)
+{
+	static const struct balance full = {.messages_sent = INT64_MAX - 1, .week_no = 9, .week_xp = INT64_MAX};
+	struct balance into = full;
+
+	(void)state;
+	assert_int_equal(link_join_sums(&into, &(struct balance){.messages_sent = 1, .week_no = 8, .week_xp = 1}), OK);
+	assert_int_equal(into.messages_sent, INT64_MAX);
+	assert_int_equal(into.week_xp, INT64_MAX); /* the other's week is over */
+	into = full;
+	assert_int_equal(link_join_sums(&into, &(struct balance){.messages_sent = 2}), OVERFLOWN);
+	into = full;
+	assert_int_equal(link_join_sums(&into, &(struct balance){.week_no = 9, .week_xp = 1}), OVERFLOWN);
+	/* What the question shows. */
+	assert_int_equal(link_shown_sum(40, 2), 42);
+	assert_int_equal(link_shown_sum(INT64_MAX - 1, 1), INT64_MAX);
+	assert_int_equal(link_shown_sum(INT64_MAX, 1), INT64_MAX);
+	assert_int_equal(link_shown_sum(INT64_MAX, INT64_MAX), INT64_MAX);
+}
+
+static void test_badges_are_a_history(void **state)
+{
+	struct member issuer = somebody(1, PLATFORM_TELEGRAM, DAY_US);
+	struct member redeemer = somebody(2, PLATFORM_DISCORD, DAY_US);
+	struct link_side sides[2] = {{.member = &issuer}, {.member = &redeemer, .has_other_history = true}};
+	struct link_decision decision = link_decide(&sides[0], &sides[1], NOW, false, false);
+
+	(void)state;
+	assert_int_equal(decision.verdict, LINK_CONFIRM);
+	assert_int_equal(decision.histories, 1);
 }
 
 static void test_which_identity_leaves(void **state)
@@ -359,6 +391,8 @@ int main(void)
 		cmocka_unit_test(test_an_undo_needs_something_to_take_and_somebody_to_stay),
 		cmocka_unit_test(test_an_undo_gives_back_what_was_brought_and_no_more_than_is_left),
 		cmocka_unit_test(test_sums_join_within_one_period_and_the_later_streak_wins),
+		cmocka_unit_test(test_a_sum_that_does_not_fit_is_refused),
+		cmocka_unit_test(test_badges_are_a_history),
 		cmocka_unit_test(test_which_identity_leaves),
 	};
 

@@ -76,3 +76,6 @@ ON CONFLICT (user_id, period_no, mission_id) DO NOTHING;
 
 -- name: badges_count
 SELECT count(*) FROM public.badge_user_association WHERE user_id = $1::bigint;
+
+-- name: badges_own
+SELECT EXISTS (SELECT 1 FROM public.badge_user_association b WHERE b.user_id = $1::bigint AND NOT b.copied);
