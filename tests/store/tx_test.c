@@ -1,4 +1,5 @@
 /* service/tx against a real server: what is committed, what is rolled back, what runs once more. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -135,6 +136,65 @@ static void contention_passes_or_is_unavailable(void **state)
 	struct script stays = {.answer = {RETRY, RETRY, RETRY, RETRY, OK}};
 	assert_int_equal(tx_run(&ctx, play, &stays), UNAVAILABLE);
 	assert_int_equal(stays.runs, TX_RUNS);
+}
+
+/* Locks two rows; the second when the other thread has its first. */
+struct crossing {
+	struct app *app;
+	pthread_t thread;
+	pthread_barrier_t *both;
+	const char *first;
+	const char *second;
+	int runs;
+	enum status status;
+};
+
+static enum status cross(struct tx *tx, void *arg)
+{
+	struct crossing *crossing = arg;
+	struct pg_params none = pg_params(tx->ctx->arena);
+	if (crossing->runs > 0) {
+		usleep(100000); /* the other has been woken, and has the row */
+	}
+	enum status status = pg_query(tx->conn, tx->ctx->arena, crossing->first, &none, NULL);
+	if (crossing->runs++ == 0) {
+		(void)pthread_barrier_wait(crossing->both);
+	}
+	return status == OK ? pg_query(tx->conn, tx->ctx->arena, crossing->second, &none, NULL) : status;
+}
+
+static void *cross_in_tx(void *arg)
+{
+	struct crossing *crossing = arg;
+	struct arena *own = arena_new(ARENA_REQUEST_LIMIT);
+	struct ctx ctx = testdb_ctx(crossing->app, own, NOW, 5);
+	crossing->status = tx_run(&ctx, cross, crossing);
+	arena_free(own);
+	return NULL;
+}
+
+/* Sessions wait 500 ms for a lock; the server looks for deadlocks before that (deadlock_timeout), so one is told as what it is. */
+static void a_deadlock_is_run_once_more(void **state)
+{
+	struct fixture *fixture = *state;
+	pthread_barrier_t both;
+	const char *rows[] = {"UPDATE public.note SET id = id + 10 WHERE unique_late = 1", "UPDATE public.note SET id = id + 10 WHERE unique_late = 2"};
+	struct crossing ways[2] = {{.app = fixture->app, .both = &both, .first = rows[0], .second = rows[1]},
+	                           {.app = fixture->app, .both = &both, .first = rows[1], .second = rows[0]}};
+	int64_t retries = metric_get(METRIC_DB_RETRY);
+	testdb_exec("INSERT INTO public.note VALUES (1, 1), (2, 2)");
+	assert_int_equal(pthread_barrier_init(&both, NULL, 2), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_create(&ways[i].thread, NULL, cross_in_tx, &ways[i]), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		(void)pthread_join(ways[i].thread, NULL);
+		assert_int_equal(ways[i].status, OK);
+	}
+	pthread_barrier_destroy(&both);
+	assert_int_equal(ways[0].runs + ways[1].runs, 3);
+	assert_int_equal(metric_get(METRIC_DB_RETRY), retries + 1);
+	assert_int_equal(testdb_i64("SELECT sum(id) FROM public.note"), 43);
 }
 
 static enum status outlast(struct tx *tx, void *arg)
@@ -290,6 +350,7 @@ int main(void)
 		TEST(an_overlooked_error_does_not_commit),
 		TEST(retry_runs_the_whole_once_more),
 		TEST(contention_passes_or_is_unavailable),
+		TEST(a_deadlock_is_run_once_more),
 		TEST(nothing_is_run_again_after_the_deadline),
 		TEST(a_deferred_constraint_fails_at_the_commit),
 		TEST(a_missing_partition_is_made_and_the_whole_runs_once_more),
