@@ -9,6 +9,7 @@
 #include "io/cache.h"
 #include "io/crypto.h"
 #include "platform/platform.h"
+#include "service/applying.h"
 #include "service/migration.h"
 #include "service/operator.h"
 #include "service/seasons.h"
@@ -21,6 +22,8 @@
 #define CLOCK_SKEW_MAX_US (5 * SECOND_US)
 /* A worker closes a season within seconds; a large one within minutes. */
 #define SEASON_OVERDUE_MAX_US HOUR_US
+/* Events wait a second at most; a minute means that nobody applies them. */
+#define LAG_MAX_US MINUTE_US
 
 enum verdict {
 	VERDICT_UNSET = 0,
@@ -153,6 +156,92 @@ static void check_redis(struct doctor *doctor)
 	tell(doctor, STR("redis"), ready ? VERDICT_OK : VERDICT_WRONG,
 	     ready ? STR("answers")
 	           : STR("does not answer: start it and look at REDIS_URL; until then codes are neither issued nor redeemed"));
+}
+
+/* ---- what grows -------------------------------------------------------------------------------------------------------------- */
+
+static struct str partition_words(struct arena *arena, struct str parent, struct str fault, struct str detail)
+{
+	if (str_eq(fault, STR("missing"))) {
+		return str_printf(arena, STR_FMT " has no partition for " STR_FMT ": run trivet migrate, and see whether a worker runs",
+		                  STR_ARG(parent), STR_ARG(detail));
+	}
+	if (str_eq(fault, STR("default"))) {
+		return str_printf(arena, STR_FMT " has a default partition, " STR_FMT ": what is in it is never folded or dropped; move its rows, "
+		                         "detach it", STR_ARG(parent), STR_ARG(detail));
+	}
+	return str_printf(arena, STR_FMT " still has the day " STR_FMT " as it was: does a worker run? Its log says event=upkeep and why",
+	                  STR_ARG(parent), STR_ARG(detail));
+}
+
+static void check_partitions(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	struct pg_params params = pg_params(ctl->ctx.arena);
+	struct pg_rows *rows;
+	pg_add_time(&params, ctl->ctx.now);
+	ctl->ctx.deadline = soon();
+	if (operator_report(&ctl->ctx, SQL_UPKEEP_FAULTS, &params, &rows) != OK) {
+		tell(doctor, STR("partitions"), VERDICT_WRONG, STR("could not be read: run trivet migrate"));
+		return;
+	}
+	for (int i = 0; i < pg_row_count(rows); i++) {
+		struct str fault = pg_str(rows, i, 1);
+		tell(doctor, STR("partitions"), str_eq(fault, STR("missing")) ? VERDICT_WRONG : VERDICT_WARNING,
+		     partition_words(ctl->ctx.arena, pg_str(rows, i, 0), fault, pg_str(rows, i, 2)));
+	}
+	if (pg_row_count(rows) == 0) {
+		tell(doctor, STR("partitions"), VERDICT_OK, STR("made ahead; old days are folded and dropped"));
+	}
+}
+
+static void check_lag(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	int64_t lag = 0;
+	int64_t aside = 0;
+	ctl->ctx.deadline = soon();
+	if (applying_lag(&ctl->ctx, &lag, &aside) != OK) {
+		tell(doctor, STR("events"), VERDICT_WRONG, STR("the queue could not be read: run trivet migrate"));
+		return;
+	}
+	bool late = lag > LAG_MAX_US;
+	tell(doctor, STR("events"), late ? VERDICT_WRONG : VERDICT_OK,
+	     late ? str_printf(ctl->ctx.arena, "the oldest waits for %lld s: does a worker run? systemctl status trivet-worker",
+	                       (long long)(lag / SECOND_US))
+	          : STR("are applied as they come"));
+	if (aside > 0) {
+		tell(doctor, STR("events set aside"), VERDICT_WARNING,
+		     str_printf(ctl->ctx.arena, "%lld failed five times: trivet outbox list --events says why; when that is mended, "
+		                                "trivet outbox retry --events --all", (long long)aside));
+	}
+}
+
+static void tell_count(struct doctor *doctor, struct str check, int64_t count, const char *words)
+{
+	if (count > 0) {
+		tell(doctor, check, VERDICT_WARNING, str_printf(doctor->ctl->ctx.arena, "%lld since yesterday: %s", (long long)count, words));
+	}
+}
+
+static void check_troubles(struct doctor *doctor)
+{
+	struct ctl *ctl = doctor->ctl;
+	struct pg_params params = pg_params(ctl->ctx.arena);
+	struct pg_rows *rows;
+	pg_add_time(&params, ctl->ctx.now - DAY_US);
+	ctl->ctx.deadline = soon();
+	if (operator_report(&ctl->ctx, SQL_UPKEEP_TROUBLES, &params, &rows) != OK) {
+		return; /* check_partitions() has said so */
+	}
+	tell_count(doctor, STR("events rejected"), pg_i64(rows, 0, 0),
+	           "they changed nothing; trivet outbox list --events says why; send right ones under new keys");
+	tell_count(doctor, STR("updates set aside"), pg_i64(rows, 0, 1), "trivet outbox list --updates says why");
+	bool seen = pg_bool(rows, 0, 3);
+	tell(doctor, STR("deadlock_timeout"), seen ? VERDICT_OK : VERDICT_WRONG,
+	     seen ? STR("below our lock_timeout")
+	          : str_printf(ctl->ctx.arena, "is " STR_FMT ", and our sessions wait 500 ms for a lock: a deadlock looks like a wait and is not "
+	                                       "run again; set it to 200ms in postgresql.conf and reload", STR_ARG(pg_str(rows, 0, 2))));
 }
 
 /* ---- platforms --------------------------------------------------------------------------------------------------------------- */
@@ -340,6 +429,9 @@ enum ctl_exit run_doctor(struct ctl *ctl)
 	check_migrations(&doctor);
 	check_season(&doctor);
 	check_redis(&doctor);
+	check_partitions(&doctor);
+	check_lag(&doctor);
+	check_troubles(&doctor);
 	if (config->bot_count == 0) {
 		tell(&doctor, STR("telegram"), VERDICT_WARNING, STR("BOT_TOKEN is not set: no Telegram bot is configured"));
 	}

@@ -1,4 +1,4 @@
-/* Reports: rows of a named statement as JSON; trivet outbox list|retry, verify. */
+/* Reports: rows of a named statement as JSON; trivet outbox list|retry. */
 #include "base/parse.h"
 #include "ctl.h"
 #include "service/operator.h"
@@ -6,9 +6,7 @@
 
 #define OUTBOX_SHOWN 50
 #define OUTBOX_SHOWN_MAX 10000
-#define DIFFERENCES_SHOWN 100
 #define COLUMNS_MAX 16
-#define VERIFY_US (10 * MINUTE_US)
 
 /* "{a,b}" of text[]; our words need no quotes. */
 static struct json *words_json(struct str text)
@@ -107,14 +105,36 @@ static enum ctl_exit list_events(struct ctl *ctl, int64_t limit)
 	return ctl_report(ctl, SQL_OPERATOR_EVENTS, &params, columns);
 }
 
-enum ctl_exit run_outbox_list(struct ctl *ctl)
+/* Updates of platforms that nobody could read, or whose command fails: only their heads are kept, so there is nothing to run again. */
+static enum ctl_exit list_updates(struct ctl *ctl, int64_t limit)
+{
+	static const struct ctl_column columns[] = {
+		{"id", CTL_NUMBER},   {"platform", CTL_TEXT}, {"bot", CTL_TEXT},         {"at", CTL_TIME},
+		{"reason", CTL_TEXT}, {"size", CTL_NUMBER},   {NULL, CTL_KIND_UNSET},
+	};
+	struct pg_params params = pg_params(ctl->ctx.arena);
+	pg_add_i64(&params, limit);
+	return ctl_report(ctl, SQL_OPERATOR_UPDATES_ASIDE, &params, columns);
+}
+
+static enum ctl_exit list_messages(struct ctl *ctl, struct str wanted, int64_t limit)
 {
 	static const struct ctl_column columns[] = {
 		{"id", CTL_NUMBER},   {"platform", CTL_TEXT}, {"bot", CTL_TEXT},        {"recipient", CTL_TEXT},
 		{"topic", CTL_TEXT},  {"status", CTL_TEXT},   {"attempts", CTL_NUMBER}, {"created_at", CTL_TIME},
 		{"due_at", CTL_TIME}, {"done_at", CTL_TIME},  {"error", CTL_TEXT},      {NULL, CTL_KIND_UNSET},
 	};
+	struct pg_params params = pg_params(ctl->ctx.arena);
+	pg_add_str(&params, wanted);
+	pg_add_i64(&params, limit);
+	return ctl_report(ctl, SQL_OPERATOR_OUTBOX, &params, columns);
+}
+
+enum ctl_exit run_outbox_list(struct ctl *ctl)
+{
 	struct str wanted = ctl_value(ctl, "--status");
+	bool events = ctl_given(ctl, "--events");
+	bool updates = ctl_given(ctl, "--updates");
 	enum outbox_status known;
 	int64_t limit = OUTBOX_SHOWN;
 	if (str_present(wanted) && outbox_status_from_name(wanted, &known) != OK) {
@@ -123,17 +143,34 @@ enum ctl_exit run_outbox_list(struct ctl *ctl)
 	if (ctl_given(ctl, "--limit") && parse_i64(ctl_value(ctl, "--limit"), 1, OUTBOX_SHOWN_MAX, &limit) != OK) {
 		return ctl_misused(ctl, "--limit is a number from 1 to %d", OUTBOX_SHOWN_MAX);
 	}
-	if (ctl_given(ctl, "--events")) {
-		return str_present(wanted) ? ctl_misused(ctl, "--events or --status, not both") : list_events(ctl, limit);
+	if ((events ? 1 : 0) + (updates ? 1 : 0) + (str_present(wanted) ? 1 : 0) > 1) {
+		return ctl_misused(ctl, "--events, --updates or --status: one of them");
 	}
-	struct pg_params params = pg_params(ctl->ctx.arena);
-	pg_add_str(&params, wanted);
-	pg_add_i64(&params, limit);
-	return ctl_report(ctl, SQL_OPERATOR_OUTBOX, &params, columns);
+	if (events) {
+		return list_events(ctl, limit);
+	}
+	return updates ? list_updates(ctl, limit) : list_messages(ctl, wanted, limit);
 }
+
+/* What is tried again, and how the answer calls it. */
+struct retried {
+	enum sql statement;
+	const char *action;
+	bool with_time;
+	const char *gone; /* why a row was not found, after its number */
+	const char *done; /* after the count */
+};
+
+static const struct retried retried_messages = {SQL_OPERATOR_OUTBOX_RETRY, "outbox.retry", true,
+                                                "was not given up, has expired, or does not exist: see trivet outbox list",
+                                                "messages will be sent again"};
+static const struct retried retried_events = {SQL_OPERATOR_EVENTS_RETRY, "event.retry", false,
+                                              "does not stand aside: see trivet outbox list --events",
+                                              "events are back in their lanes"};
 
 enum ctl_exit run_outbox_retry(struct ctl *ctl)
 {
+	const struct retried *what = ctl_given(ctl, "--events") ? &retried_events : &retried_messages;
 	bool all = ctl_given(ctl, "--all");
 	int64_t id = 0;
 	int64_t count = 0;
@@ -141,7 +178,7 @@ enum ctl_exit run_outbox_retry(struct ctl *ctl)
 		return ctl_misused(ctl, "say which: ID, or --all");
 	}
 	if (!all && parse_i64(ctl->words[0], 1, INT64_MAX, &id) != OK) {
-		return ctl_misused(ctl, "\"" STR_FMT "\" is no number of an outbox row", STR_ARG(ctl->words[0]));
+		return ctl_misused(ctl, "\"" STR_FMT "\" is no number of a row", STR_ARG(ctl->words[0]));
 	}
 	struct pg_params params = pg_params(ctl->ctx.arena);
 	if (all) {
@@ -149,53 +186,16 @@ enum ctl_exit run_outbox_retry(struct ctl *ctl)
 	} else {
 		pg_add_i64(&params, id);
 	}
-	pg_add_time(&params, ctl->ctx.now);
+	if (what->with_time) {
+		pg_add_time(&params, ctl->ctx.now);
+	}
 	struct operator_change change = {
-		.statement = SQL_OPERATOR_OUTBOX_RETRY, .params = &params, .action = "outbox.retry", .may_be_none = all,
+		.statement = what->statement, .params = &params, .action = what->action, .may_be_none = all,
 		.after = all ? STR("{\"id\":\"all\"}") : str_printf(ctl->ctx.arena, "{\"id\":%lld}", (long long)id),
 	};
 	enum status status = operator_change(&ctl->ctx, &change, &count);
 	if (status == NOT_FOUND) {
-		return ctl_fail(ctl, "row %lld was not given up, has expired, or does not exist: see trivet outbox list", (long long)id);
+		return ctl_fail(ctl, "row %lld %s", (long long)id, what->gone);
 	}
-	return status == OK ? ctl_done(ctl, "%lld messages will be sent again", (long long)count) : ctl_status(ctl, "the outbox", status);
-}
-
-/* ---- verify ------------------------------------------------------------------------------------------------------------------ */
-
-enum ctl_exit run_verify(struct ctl *ctl)
-{
-	static const struct ctl_column columns[] = {
-		{"account", CTL_NUMBER},   {"xp", CTL_NUMBER},           {"coins", CTL_NUMBER},
-		{"ledger_xp", CTL_NUMBER}, {"ledger_coins", CTL_NUMBER}, {NULL, CTL_KIND_UNSET},
-	};
-	static const char *const names[] = {"account", "xp", "coins", "ledger_xp", "ledger_coins", NULL};
-	struct pg_rows *accounts;
-	struct pg_rows *differences;
-	struct pg_params none = pg_params(ctl->ctx.arena);
-	struct pg_params params = pg_params(ctl->ctx.arena);
-	pg_add_i64(&params, DIFFERENCES_SHOWN);
-	ctl->ctx.deadline += VERIFY_US;
-	enum status status = operator_report(&ctl->ctx, SQL_OPERATOR_COUNT_ACCOUNTS, &none, &accounts);
-	if (status == OK) {
-		status = operator_report(&ctl->ctx, SQL_LEDGER_DIFFERENCES, &params, &differences);
-	}
-	if (status != OK) {
-		return ctl_status(ctl, "the ledger", status);
-	}
-	int64_t count = pg_i64(accounts, 0, 0);
-	int wrong = pg_row_count(differences);
-	struct json *list = ctl_rows(ctl, differences, columns);
-	if (ctl->json) {
-		struct json *answer = json_set_i64(json_object(), "accounts", count);
-		answer = json_set_i64(answer, "differences", wrong);
-		enum ctl_exit printed = ctl_object(ctl, json_set(answer, "list", list));
-		return printed == CTL_DONE && wrong > 0 ? CTL_FAILED : printed;
-	}
-	if (wrong > 0) {
-		(void)ctl_list(ctl, names, list);
-		return ctl_fail(ctl, "%lld accounts, %d%s balances differ from the ledger", (long long)count, wrong,
-		                wrong == DIFFERENCES_SHOWN ? " or more" : "");
-	}
-	return ctl_done(ctl, "%lld accounts, 0 differences", (long long)count);
+	return status == OK ? ctl_done(ctl, "%lld %s", (long long)count, what->done) : ctl_status(ctl, "the outbox", status);
 }

@@ -17,7 +17,7 @@
 static void tell(enum status status, const struct applied *applied)
 {
 	if (applied->set_aside != 0) {
-		log_message(LOG_ERROR, "event_set_aside", "event %lld failed for the last time: see `trivet outbox list`",
+		log_message(LOG_ERROR, "event_set_aside", "event %lld failed for the last time: see `trivet outbox list --events`",
 		            (long long)applied->set_aside);
 	} else if (applied->count > 0) {
 		log_message(LOG_DEBUG, "events", "%zu applied, %zu of them rejected", applied->count, applied->rejected);
@@ -39,14 +39,16 @@ static int64_t pause_after(enum status status, const struct applied *applied)
 	return status == UNAVAILABLE || status == TIMED_OUT ? AWAY_US : FAILED_US;
 }
 
-/* The gauge of this process; any thread may set it. */
+/* The gauges of this process; any thread may set it. */
 static void measure_lag(struct worker *worker, struct arena *arena)
 {
 	struct ctx ctx = worker_ctx(worker, arena, BATCH_BUDGET_US);
 	int64_t lag = 0;
+	int64_t aside = 0;
 
-	if (applying_lag(&ctx, &lag) == OK) {
+	if (applying_lag(&ctx, &lag, &aside) == OK) {
 		metric_set(METRIC_EVENT_LAG_MS, lag / 1000);
+		metric_set(METRIC_EVENT_ASIDE, aside);
 	}
 }
 

@@ -25,6 +25,7 @@ static const struct duty duties[] = {
 	{"telegram", send_telegram},
 	{"discord", send_discord},
 	{"schedule", run_schedule},
+	{"upkeep", run_upkeep},
 	{"deferred", run_deferred},
 	{"boards", keep_boards},
 	{"missions", pay_missions},

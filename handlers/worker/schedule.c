@@ -1,6 +1,7 @@
 /* What is done from time to time. A job is a row here and one use-case call; several workers may run it at once without harm. */
 #include "base/log.h"
 #include "service/delivery.h"
+#include "service/upkeep.h"
 #include "worker.h"
 
 #define LOOK_US SECOND_US
@@ -10,7 +11,7 @@
 struct job {
 	const char *name;
 	int64_t period_us; /* of our time: the development clock moves it on */
-	enum sql statement; /* of delivery_clean() */
+	enum sql statement; /* of delivery_clean() or upkeep_step() */
 };
 
 /* Only what keeps the house in order; events and deferred commands are duties of their own (main.c). */
@@ -28,8 +29,18 @@ static const struct job jobs[] = {
 	{"api_key_usage", 6 * HOUR_US, SQL_CLEAN_API_KEY_USAGE},
 };
 
-/* All portions of one job. Returns whether it was done. */
-static bool run_job(struct worker *worker, struct arena *arena, const struct job *job)
+/* On a thread of their own: a step may take minutes, and codes must be wiped at their end. Days are folded, then joined to months. */
+static const struct job upkeep_jobs[] = {
+	{"drop_keys", HOUR_US, SQL_UPKEEP_DROP_KEYS},
+	{"fold_ledger", HOUR_US, SQL_UPKEEP_FOLD_LEDGER},
+	{"thin_events", HOUR_US, SQL_UPKEEP_THIN_EVENTS},
+	{"join_ledger", HOUR_US, SQL_UPKEEP_JOIN_LEDGER},
+	{"join_events", HOUR_US, SQL_UPKEEP_JOIN_EVENTS},
+	{"drop_gone", HOUR_US, SQL_UPKEEP_DROP_GONE},
+};
+
+/* All portions of a cleaning. Returns whether it was done. */
+static bool clean(struct worker *worker, struct arena *arena, const struct job *job)
 {
 	enum status status;
 	int64_t count = 0;
@@ -46,9 +57,29 @@ static bool run_job(struct worker *worker, struct arena *arena, const struct job
 	return status == OK;
 }
 
-void run_schedule(struct worker *worker)
+/* All partitions that are due, oldest first. */
+static bool tidy(struct worker *worker, struct arena *arena, const struct job *job)
 {
-	int64_t next[ARRAY_LEN(jobs)] = {0};
+	enum status status;
+	struct str done = STR_ABSENT;
+	do {
+		struct ctx ctx = worker_ctx(worker, arena, UPKEEP_BUDGET_US);
+		status = upkeep_step(&ctx, job->statement, &done);
+		if (status != OK || str_present(done)) {
+			log_message(status == OK ? LOG_INFO : LOG_WARNING, "upkeep", "%s: %s " STR_FMT, job->name, status_name(status),
+			            STR_ARG(status == OK ? done : STR("")));
+		}
+	} while (status == OK && str_present(done) && !atomic_load(&worker->stopping));
+	return status == OK;
+}
+
+#define JOBS_MAX 16
+_Static_assert(ARRAY_LEN(jobs) <= JOBS_MAX && ARRAY_LEN(upkeep_jobs) <= JOBS_MAX, "run_jobs() has room for every job");
+
+static void run_jobs(struct worker *worker, const struct job *table, size_t count,
+                     bool (*run)(struct worker *worker, struct arena *arena, const struct job *job))
+{
+	int64_t next[JOBS_MAX] = {0};
 	int64_t last = 0;
 	struct arena *arena = arena_new(WORKER_ARENA_LIMIT);
 	if (arena == NULL) {
@@ -57,14 +88,24 @@ void run_schedule(struct worker *worker)
 	}
 	while (!atomic_load(&worker->stopping)) {
 		int64_t now = app_now(worker->app);
-		for (size_t i = 0; i < ARRAY_LEN(jobs) && !atomic_load(&worker->stopping); i++) {
+		for (size_t i = 0; i < count && !atomic_load(&worker->stopping); i++) {
 			/* A clock that was set back makes everything due: better once too often than not for a day. */
 			if (now >= next[i] || now < last) {
-				next[i] = now + (run_job(worker, arena, &jobs[i]) ? jobs[i].period_us : AGAIN_AFTER_FAILURE_US);
+				next[i] = now + (run(worker, arena, &table[i]) ? table[i].period_us : AGAIN_AFTER_FAILURE_US);
 			}
 		}
 		last = now;
 		worker_sleep(worker, LOOK_US);
 	}
 	arena_free(arena);
+}
+
+void run_schedule(struct worker *worker)
+{
+	run_jobs(worker, jobs, ARRAY_LEN(jobs), clean);
+}
+
+void run_upkeep(struct worker *worker)
+{
+	run_jobs(worker, upkeep_jobs, ARRAY_LEN(upkeep_jobs), tidy);
 }

@@ -37,6 +37,7 @@ void worker_sleep(struct worker *worker, int64_t us);
 void send_telegram(struct worker *worker); /* sender.c */
 void send_discord(struct worker *worker);
 void run_schedule(struct worker *worker); /* schedule.c */
+void run_upkeep(struct worker *worker);   /* schedule.c */
 void apply_events(struct worker *worker); /* events.c */
 void run_deferred(struct worker *worker); /* deferred.c */
 void keep_boards(struct worker *worker);  /* boards.c */

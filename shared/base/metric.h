@@ -36,6 +36,8 @@
 	X(METRIC_EVENT_APPLIED, "trivet_event_applied_total", "Events applied") \
 	X(METRIC_SEASON_CLOSED, "trivet_season_closed_total", "Seasons closed") \
 	X(METRIC_SEASON_OVERDUE_S, "trivet_season_overdue_seconds", "Since when a season that is over waits for its close; 0: none does") \
+	X(METRIC_EVENT_REJECTED, "trivet_event_rejected_total", "Events that changed nothing when it was their turn") \
+	X(METRIC_EVENT_ASIDE, "trivet_event_set_aside", "Events that failed five times and wait for the operator") \
 	X(METRIC_EVENT_LAG_MS, "trivet_event_lag_ms", "Age of the oldest event that is not applied")
 
 enum metric {

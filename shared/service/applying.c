@@ -333,24 +333,35 @@ enum status applying_turn(struct ctx *ctx, struct applier *applier, struct appli
 	*applier = (struct applier){0};
 	*ret_applied = (struct applied){.count = batch.count, .rejected = batch.rejected};
 	metric_add(METRIC_EVENT_APPLIED, (int64_t)batch.count);
+	metric_add(METRIC_EVENT_REJECTED, (int64_t)batch.rejected);
 	return batch.none && !narrowed ? NOT_FOUND : OK;
 }
 
+struct measure {
+	int64_t oldest; /* accepted at; 0: none waits */
+	int64_t aside;
+};
+
 /* In a transaction, for the plan: a kept one of an empty queue would look through all of a full one, once per lane. */
-static enum status read_oldest(struct tx *tx, void *arg)
+static enum status measure(struct tx *tx, void *arg)
 {
+	struct measure *found = arg;
 	enum status status = event_plan(tx, true);
 
-	return status == OK ? event_oldest(tx, arg) : status;
+	if (status == OK) {
+		status = event_oldest(tx, &found->oldest);
+	}
+	return status == OK ? event_aside_count(tx, &found->aside) : status;
 }
 
-enum status applying_lag(struct ctx *ctx, int64_t *ret_lag)
+enum status applying_lag(struct ctx *ctx, int64_t *ret_lag, int64_t *ret_aside)
 {
-	int64_t accepted_at = 0;
-	enum status status = tx_run(ctx, read_oldest, &accepted_at);
+	struct measure found = {0};
+	enum status status = tx_run(ctx, measure, &found);
 
 	if (status == OK) {
-		*ret_lag = accepted_at != 0 && accepted_at < ctx->now ? ctx->now - accepted_at : 0;
+		*ret_lag = found.oldest != 0 && found.oldest < ctx->now ? ctx->now - found.oldest : 0;
+		*ret_aside = found.aside;
 	}
 	return status;
 }

@@ -37,7 +37,7 @@ struct applied {
  */
 MUST_CHECK enum status applying_turn(struct ctx *ctx, struct applier *applier, struct applied *ret_applied);
 
-/* applying_lag - the age of the oldest waiting event, microseconds; 0: none waits. */
-MUST_CHECK enum status applying_lag(struct ctx *ctx, int64_t *ret_lag);
+/* applying_lag - the age of the oldest waiting event, microseconds (0: none waits), and how many stand aside. */
+MUST_CHECK enum status applying_lag(struct ctx *ctx, int64_t *ret_lag, int64_t *ret_aside);
 
 #endif

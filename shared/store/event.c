@@ -356,3 +356,15 @@ enum status event_oldest(struct tx *tx, int64_t *ret_accepted_at)
 	}
 	return status;
 }
+
+enum status event_aside_count(struct tx *tx, int64_t *ret_count)
+{
+	struct pg_params none = tx_params(tx);
+	struct pg_rows *rows = NULL;
+	enum status status = tx_query(tx, SQL_EVENT_ASIDE_COUNT, &none, &rows);
+
+	if (status == OK) {
+		*ret_count = pg_i64(rows, 0, 0);
+	}
+	return status;
+}

@@ -42,7 +42,7 @@ def test_version(trivet, as_json):
     ("commands", "sync", "--guild", "5", "--global"), ("commands", "sync", "--guild", "x"), ("apikey", "new", "a b"),
     ("apikey", "new", "n", "--scope", "odd"), ("apikey", "new", "n", "--scope", "users,users"), ("apikey", "new", "n", "--trust", "odd"),
     ("apikey", "new", "n", "--platform", "odd"), ("user", "merge", "1"), ("user", "merge", "1", "odd"), ("user", "unlink", "5"),
-    ("user", "unmerge", "x"), ("outbox", "list", "--events", "--status", "sent"),
+    ("user", "unmerge", "x"), ("outbox", "list", "--events", "--status", "sent"), ("verify", "--slow"),
 ])
 def test_wrong_usage_is_2_and_says_why(trivet, words):
     done = trivet(*words, check=False)

@@ -231,16 +231,19 @@ static void test_the_lag_is_the_age_of_the_oldest(void **state)
 	struct str item = event_text("telegram", 1, "xp_change", "{\"xp\":10,\"reason\":\"\"}", "a");
 	struct ctx ctx = testdb_ctx(app, arena, now + 3 * SECOND_US, 5);
 	int64_t lag = -1;
+	int64_t aside = -1;
 
 	(void)state;
-	assert_int_equal(applying_lag(&ctx, &lag), OK);
+	assert_int_equal(applying_lag(&ctx, &lag, &aside), OK);
 	assert_int_equal(lag, 0);
 	accept(&item, 1);
-	assert_int_equal(applying_lag(&ctx, &lag), OK);
+	assert_int_equal(applying_lag(&ctx, &lag, &aside), OK);
 	assert_int_equal(lag, 3 * SECOND_US);
+	assert_int_equal(aside, 0);
 	testdb_exec("UPDATE public.event_queue SET attempts = 5");
-	assert_int_equal(applying_lag(&ctx, &lag), OK);
+	assert_int_equal(applying_lag(&ctx, &lag, &aside), OK);
 	assert_int_equal(lag, 0);
+	assert_int_equal(aside, 1);
 }
 
 /* ---- events that fail ---- */

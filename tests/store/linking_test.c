@@ -294,6 +294,12 @@ static void assert_sound(int64_t xp, int64_t coins)
 	assert_int_equal(number("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
 	                        " FROM public.ledger GROUP BY user_id) l ON l.user_id = b.account_id"
 	                        " WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)"), 0);
+	/* Every row goes on from the one before it (`trivet verify`, order). */
+	assert_int_equal(number("SELECT count(*) FROM public.account_balance b JOIN (SELECT user_id,"
+	                        " sum(public.ledger_place(xp_after, coins_after)::numeric"
+	                        " - public.ledger_place(xp_after - xp, coins_after - coins)) AS chain FROM public.ledger GROUP BY user_id) l"
+	                        " ON l.user_id = b.account_id"
+	                        " WHERE l.chain <> public.ledger_place(b.xp, b.coins)::numeric - public.ledger_place(0, 0)"), 0);
 	assert_int_equal(number("SELECT count(*) FROM public.account a WHERE merged_into IS NULL"
 	                        " AND NOT EXISTS (SELECT 1 FROM public.identity i WHERE i.account_id = a.id)"), 0);
 	assert_int_equal(number("SELECT count(*) FROM public.identity i JOIN public.account a ON a.id = i.account_id"
@@ -803,6 +809,23 @@ static void a_yes_is_to_those_who_were_shown(void **state)
 	assert_sound(9, 9);
 }
 
+static void badges_of_ones_own_are_a_history(void **state)
+{
+	struct scene *scene = *state;
+	int64_t collector = person(DISCORD, 1);
+	int64_t copier = person(DISCORD, 1);
+
+	testdb_exec("INSERT INTO public.badge_user_association (user_id, badge_id, earned_in_bot, earned_at, copied)"
+	            " SELECT i.account_id, 1, 'x', '2025-01-01', i.id = (SELECT max(id) FROM public.identity) FROM public.identity i");
+	struct link_result result = redeem(scene, collector, issue(scene, person(TELEGRAM, 20)).code);
+
+	assert_int_equal(result.outcome, LINK_NEEDS_CONFIRMATION);
+	/* A mark taken along is the other account's; there is nothing to lose here. */
+	result = redeem(scene, copier, issue(scene, person(TELEGRAM, 20)).code);
+	assert_int_equal(result.outcome, LINK_LINKED);
+	assert_sound(0, 0);
+}
+
 static void three_merges_of_two_histories_whichever_side_one_was_on(void **state)
 {
 	struct scene *scene = *state;
@@ -1240,6 +1263,7 @@ int main(void)
 		TEST(a_code_that_ends_before_the_lock_is_unknown),
 		TEST(who_has_left_meanwhile_unlinks_nobody),
 		TEST(a_yes_is_to_those_who_were_shown),
+		TEST(badges_of_ones_own_are_a_history),
 		TEST(three_merges_of_two_histories_whichever_side_one_was_on),
 		TEST(only_wrong_codes_count_and_each_person_for_himself),
 		TEST(a_new_name_is_written_after_accounts_are_locked),

@@ -178,7 +178,8 @@ static void a_deadlock_is_run_once_more(void **state)
 {
 	struct fixture *fixture = *state;
 	pthread_barrier_t both;
-	const char *rows[] = {"UPDATE public.note SET id = id + 10 WHERE unique_late = 1", "UPDATE public.note SET id = id + 10 WHERE unique_late = 2"};
+	const char *rows[] = {"UPDATE public.note SET id = id + 10 WHERE unique_late = 1",
+	                      "UPDATE public.note SET id = id + 10 WHERE unique_late = 2"};
 	struct crossing ways[2] = {{.app = fixture->app, .both = &both, .first = rows[0], .second = rows[1]},
 	                           {.app = fixture->app, .both = &both, .first = rows[1], .second = rows[0]}};
 	int64_t retries = metric_get(METRIC_DB_RETRY);

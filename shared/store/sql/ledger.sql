@@ -15,12 +15,3 @@ INSERT INTO public.event_key (key, content, at) VALUES ($1::text, $2::bytea, $3:
 INSERT INTO public.event_key (key, content, at)
 SELECT w.key, w.content, $3::timestamptz FROM unnest($1::text[], $2::bytea[]) AS w(key, content) ORDER BY w.key COLLATE "C"
 ON CONFLICT (key) DO NOTHING;
-
--- Every account whose ledger does not add up to its projection.
--- name: ledger_differences
-SELECT b.account_id, b.xp, b.coins, coalesce(l.xp, 0), coalesce(l.coins, 0)
-FROM public.account_balance b
-LEFT JOIN (SELECT user_id, sum(xp)::bigint AS xp, sum(coins)::bigint AS coins FROM public.ledger GROUP BY user_id) l ON l.user_id = b.account_id
-WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)
-ORDER BY b.account_id
-LIMIT $1::bigint;

@@ -45,6 +45,14 @@ FROM (SELECT q.id, q.platform, q.platform_id, q.type, q.key, q.accepted_at, 'set
       FROM public.event e WHERE e.rejected IS NOT NULL) AS f
 ORDER BY f.accepted_at DESC, f.id DESC LIMIT $1::bigint;
 
+-- Updates of platforms that were authentic and could not be worked.
+-- name: operator_updates_aside
+SELECT u.id, u.platform::text, u.bot, u.at, u.reason, u.size FROM public.update_aside u ORDER BY u.id DESC LIMIT $1::bigint;
+
+-- Back in their lanes, at the place they had; $1 NULL: all that stand aside.
+-- name: operator_events_retry
+UPDATE public.event_queue SET attempts = 0, error = NULL WHERE attempts >= 5 AND ($1::bigint IS NULL OR id = $1::bigint);
+
 -- Given up, and still with words to send. $1 NULL: all of them. What has an end and is past it stays.
 -- name: operator_outbox_retry
 UPDATE public.outbox
