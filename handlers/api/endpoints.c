@@ -262,6 +262,12 @@ static struct str answer_text(struct ctx *ctx, struct arena *scratch, const stru
 /* One result: its key, a detail, and jsontext's own needs. */
 #define RESULT_ARENA ((size_t)256 * 1024)
 
+/* At most, while it grows: keys as they were sent, and beside each its verdict or what is wrong. */
+static size_t answer_memory(size_t body, size_t count)
+{
+	return 4 * (body + count * 512);
+}
+
 static enum status answer_events(struct route_call *call, const struct events_answer *answer)
 {
 	struct arena *scratch = arena_new(RESULT_ARENA);
@@ -269,6 +275,8 @@ static enum status answer_events(struct route_call *call, const struct events_an
 	if (scratch == NULL) {
 		return UNAVAILABLE;
 	}
+	/* They are committed: a request that took all its memory to be read and stored must not be told that it is too large. */
+	arena_extend(call->ctx->arena, answer_memory(call->request->body.len, answer->count));
 	json_bind_arena(scratch);
 	struct str text = answer_text(call->ctx, scratch, answer);
 

@@ -65,6 +65,8 @@ enum status tx_run(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg),
 
 	for (int run = 1;; run++) {
 		enum again again;
+		bool whole = !arena_failed(ctx->arena);
+		size_t used = arena_used(ctx->arena);
 		enum status status = attempt(ctx, fn, arg, &again);
 
 		if (again == AGAIN_UNSET) {
@@ -77,6 +79,10 @@ enum status tx_run(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg),
 			return UNAVAILABLE; /* contention, which passes: the caller's words are "try again", not "run it again" */
 		}
 		metric_add(METRIC_DB_RETRY, 1);
+		/* What this run made is given up: the next has as much memory as this one had. */
+		if (whole) {
+			arena_extend(ctx->arena, arena_used(ctx->arena) - used);
+		}
 		if (again == AGAIN_WITH_PARTITIONS) {
 			enum again ignored;
 

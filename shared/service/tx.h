@@ -3,7 +3,8 @@
  *
  * tx_run() begins READ COMMITTED, calls `fn`, commits when it answers OK, else rolls back. On RETRY (40001, 40P01), on a dead
  * prepared plan and on a missing partition (made first) the whole is run again, before the request's deadline and TX_RUNS times at most:
- * `fn` must keep nothing from an earlier run outside the transaction. A failed arena rolls back: half a value never commits.
+ * `fn` must keep nothing from an earlier run outside the transaction, and has as much of the arena as the first. A failed arena rolls back:
+ * half a value never commits.
  */
 #ifndef TRIVET_SERVICE_TX_H
 #define TRIVET_SERVICE_TX_H

@@ -286,6 +286,17 @@ def test_limits_of_a_request(stack, new_id):
     assert applied(stack, person, lambda got: got["xp"] == 10000 + 1000)  # and the badge for 10,000
 
 
+def test_what_was_taken_is_never_told_to_be_too_large(stack, new_id):
+    """A thousand events with the longest keys took so much memory that no answer fitted any more: 413, though they were accepted."""
+    person = new_id()
+    for reason in ("x" * 20, "x" * 120, "\u042f" * 120, "\u042f" * 255):
+        events = [event(person, "xp_change", {"xp": 1, "reason": reason}, f"{RUN}-{next(KEYS)}-".ljust(200, "k")) for _ in range(1000)]
+        answer = stack.api("POST", "/v1/events", {"events": events})
+        # Too large is for what was not taken.
+        assert (answer.status_code, stack.api("POST", "/v1/events", {"events": events[:1]}).json()["duplicates"]) in ((200, 1), (413, 0)), reason
+        assert answer.status_code == 200 or len(reason) > 100
+
+
 def test_events_of_many_senders_equal_their_sum(stack, new_id):
     people = [new_id() for _ in range(5)]
 

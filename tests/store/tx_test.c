@@ -198,6 +198,31 @@ static void a_deadlock_is_run_once_more(void **state)
 	assert_int_equal(testdb_i64("SELECT sum(id) FROM public.note"), 43);
 }
 
+/* A thousand events with long keys took most of what a request may have: run once more, they were refused as too large. */
+static enum status use_most(struct tx *tx, void *arg)
+{
+	assert_non_null(arena_alloc(tx->ctx->arena, ARENA_REQUEST_LIMIT / 4 * 3));
+	return play(tx, arg);
+}
+
+static void each_run_has_the_memory_of_the_first(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct script script = {.sql = {NULL, NULL, NULL, "INSERT INTO public.note VALUES (1)"}, .answer = {RETRY, RETRY, RETRY, OK}};
+	assert_int_equal(tx_run(&ctx, use_most, &script), OK);
+	assert_int_equal(notes(), 1);
+	assert_null(arena_alloc(ctx.arena, ARENA_REQUEST_LIMIT / 4 + 1)); /* and no more than that */
+}
+
+static void what_was_half_before_the_first_run_is_half_in_the_next(void **state)
+{
+	struct ctx ctx = ctx_of(*state);
+	struct script script = {.sql = {NULL, "INSERT INTO public.note VALUES (1)"}, .answer = {RETRY, OK}};
+	assert_null(arena_alloc(ctx.arena, ARENA_REQUEST_LIMIT + 1));
+	assert_int_equal(tx_run(&ctx, play, &script), TOO_LARGE);
+	assert_int_equal(notes(), 0);
+}
+
 static enum status outlast(struct tx *tx, void *arg)
 {
 	tx->ctx->deadline = clock_monotonic_us();
@@ -352,6 +377,8 @@ int main(void)
 		TEST(retry_runs_the_whole_once_more),
 		TEST(contention_passes_or_is_unavailable),
 		TEST(a_deadlock_is_run_once_more),
+		TEST(each_run_has_the_memory_of_the_first),
+		TEST(what_was_half_before_the_first_run_is_half_in_the_next),
 		TEST(nothing_is_run_again_after_the_deadline),
 		TEST(a_deferred_constraint_fails_at_the_commit),
 		TEST(a_missing_partition_is_made_and_the_whole_runs_once_more),
