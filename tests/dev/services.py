@@ -223,7 +223,7 @@ def nginx_upstreams(plan):
 
 
 def nginx_conf(plan):
-    """The production files (limits, parameters, locations) between this stack's own addresses and paths."""
+    """The production files (limits, parameters, refusals, locations) between this stack's own addresses and paths."""
     own, house = path(plan, "nginx"), os.path.join(plan["root"], "nginx")
     temporary = "\n".join(f"    {kind}_temp_path {own}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return f"""daemon off;
@@ -246,13 +246,17 @@ http {{
     server {{
         listen 127.0.0.1:{plan['port']} default_server;
         server_name _;
-        return 444;
+        include {house}/refusals.conf;
+        error_page 404 @nobody;
+        location / {{ return 444; }}
+        location @nobody {{ return 444; }}
     }}
     server {{
         listen 127.0.0.1:{plan['port']};
         server_name 127.0.0.1 localhost;
         root {house}/www;
         include {house}/fastcgi.conf;
+        include {house}/refusals.conf;
         include {house}/locations.conf;
         location ^~ /playground/ {{
             proxy_pass http://127.0.0.1:{plan['ports']['fakes']};

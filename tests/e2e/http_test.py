@@ -77,9 +77,12 @@ def test_what_is_not_there_is_404_in_the_form_of_all_errors(stack, path):
     assert "Set-Cookie" not in heads
 
 
-@pytest.mark.parametrize("path", ["/%2e%2e/etc/passwd", "/x/..%2f..%2f..%2fetc/passwd", "/%00", "/healthz%00", "/telegram/main%00", "/%", "/%zz", "/%2", "/" + "x" * 40000])
+@pytest.mark.parametrize("path", ["/%2e%2e/etc/passwd", "/x/..%2f..%2f..%2fetc/passwd", "/%00", "/healthz%00", "/telegram/main%00", "/%", "/%zz", "/%2", "/" + "x" * 40000],
+                         ids=lambda path: path[:30])
 def test_a_path_that_is_none_is_refused(stack, path):
-    assert send(stack, "GET", path)[0] in (400, 404, 414)
+    status = send(stack, "GET", path)[0]
+    assert status in (400, 404, 414)
+    refused(send(stack, "GET", path), status)
 
 
 @pytest.mark.parametrize("path", ["/telegram%2fmain", "/telegram/%6dain", "//telegram/main", "/telegram//main", "/x/../telegram/main", "/x/%2e%2e/telegram/main", "/%2e/telegram/./main", "/telegram/x/..%2fmain",
@@ -137,7 +140,9 @@ def test_headers_claim_nothing(stack, new_id, claims):
 
 def test_too_many_or_too_long_headers_are_refused(stack):
     for claims in ([("X-Long", "x" * 40000)], [(f"X-{number}", "y" * 100) for number in range(1000)]):
-        assert send(stack, "GET", "/healthz", claims)[0] in (400, 431, 494)
+        status = send(stack, "GET", "/healthz", claims)[0]
+        assert status in (400, 431)
+        refused(send(stack, "GET", "/healthz", claims), status)
     assert send(stack, "GET", "/healthz", [(f"X-{number}", "y") for number in range(60)])[0] == 200
 
 
