@@ -1,7 +1,10 @@
 #include "io/gather.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -10,19 +13,29 @@
 /* What a batch's strings take at most: their bytes, and the arena's rounding of each; and the handles of an answer. */
 #define BATCH_ARENA (GATHER_BYTES_MAX + (size_t)GATHER_ROWS_MAX * GATHER_COLUMNS_MAX * 64)
 
-/* A caller of gather_bring(); lives on its stack, linked while it waits. */
+enum turn {
+	TURN_WAITS = 0,
+	TURN_LEADS, /* he works on his batch */
+	TURN_DONE,  /* it was worked on */
+	TURN_COUNT
+};
+
+/*
+ * A caller of gather_bring(); lives on its stack. Each wakes by a semaphore of his own and needs no lock then: thirty who wake at once would
+ * only queue for it.
+ */
 struct waiter {
-	pthread_cond_t wake;
+	sem_t wake; /* posted once, when the turn is no longer TURN_WAITS */
 	int64_t deadline;
-	bool leads; /* it was made the leader of its batch */
+	_Atomic enum turn turn; /* changed under the lock */
 	struct waiter *next;
 };
 
 struct batch {
 	struct gather_batch shown;
 	size_t bytes;
-	bool done;
-	struct waiter *waiters; /* until each has taken what is his */
+	struct waiter *waiters; /* until it is worked on */
+	atomic_size_t holders;  /* then: who still has to take what is his */
 	struct batch *next;
 };
 
@@ -64,7 +77,6 @@ static void batch_give(struct gather *gather, struct batch *batch)
 	batch->shown.count = 0;
 	batch->shown.answer = NULL;
 	batch->bytes = 0;
-	batch->done = false;
 	batch->waiters = NULL;
 	batch->next = gather->spare;
 	gather->spare = batch;
@@ -123,6 +135,23 @@ static struct batch *take_first(struct gather *gather)
 	return batch;
 }
 
+static void add_waiter(struct batch *batch, struct waiter *waiter)
+{
+	waiter->next = batch->waiters;
+	batch->waiters = waiter;
+}
+
+static void remove_waiter(struct batch *batch, const struct waiter *waiter)
+{
+	struct waiter **at = &batch->waiters;
+
+	while (*at != waiter) {
+		assert(*at != NULL);
+		at = &(*at)->next;
+	}
+	*at = waiter->next;
+}
+
 /*
  * Gives the lead to who waits in the oldest batch: to the one with the latest deadline, so that the lead, which cannot be left in the
  * middle, keeps nobody past his own. A batch that everybody left is dropped: they were told that its outcome is unknown.
@@ -141,68 +170,107 @@ static void pass_lead(struct gather *gather)
 	for (struct waiter *waiter = chosen->next; waiter != NULL; waiter = waiter->next) {
 		chosen = waiter->deadline > chosen->deadline ? waiter : chosen;
 	}
-	chosen->leads = true;
-	pthread_cond_signal(&chosen->wake);
-}
-
-static void add_waiter(struct batch *batch, struct waiter *waiter)
-{
-	waiter->next = batch->waiters;
-	batch->waiters = waiter;
-}
-
-static void remove_waiter(struct batch *batch, const struct waiter *waiter)
-{
-	struct waiter **at = &batch->waiters;
-
-	while (*at != waiter) {
-		assert(*at != NULL);
-		at = &(*at)->next;
-	}
-	*at = waiter->next;
+	remove_waiter(gather->first, chosen);
+	chosen->turn = TURN_LEADS;
+	(void)sem_post(&chosen->wake);
 }
 
 /* ---- the callers ---- */
 
-/* Takes the oldest batch, which is the caller's own, and works on it. Entered and left with the lock. */
+/* Of a batch that was worked on: everybody may take what is his, without the lock, and who led it, too. Locked. */
+static struct waiter *release(struct batch *batch)
+{
+	struct waiter *released = batch->waiters;
+	size_t holders = 1;
+
+	for (struct waiter *waiter = released; waiter != NULL; waiter = waiter->next) {
+		waiter->turn = TURN_DONE;
+		holders++;
+	}
+	batch->waiters = NULL;
+	atomic_store(&batch->holders, holders);
+	return released;
+}
+
+/* Works on the oldest batch, which is the caller's own. */
 static void lead(struct gather *gather, struct batch *own, int64_t deadline)
 {
+	pthread_mutex_lock(&gather->lock);
 	struct batch *batch = take_first(gather);
 
-	assert(batch == own && batch->shown.count >= 1);
 	pthread_mutex_unlock(&gather->lock);
+	assert(batch == own && batch->shown.count >= 1);
 	gather->options.work(gather->options.owner, &batch->shown, deadline);
 	pthread_mutex_lock(&gather->lock);
-	batch->done = true;
-	for (struct waiter *waiter = batch->waiters; waiter != NULL; waiter = waiter->next) {
-		pthread_cond_signal(&waiter->wake);
-	}
+	struct waiter *released = release(batch);
+
 	pass_lead(gather);
+	pthread_mutex_unlock(&gather->lock);
+	while (released != NULL) {
+		struct waiter *next = released->next; /* he may be gone once he was woken */
+
+		(void)sem_post(&released->wake);
+		released = next;
+	}
 }
 
-/* Waits until the batch was worked on, by another or, when it is the caller's turn, by himself. False: he leaves. Locked. */
-static bool wait_for_work(struct gather *gather, struct batch *batch, struct waiter *self)
+/* Until he is woken. At his deadline he leaves, unless his turn has come at that very moment. False: he left. */
+static bool wait_for_turn(struct gather *gather, struct batch *batch, struct waiter *self)
 {
 	struct timespec end = {.tv_sec = self->deadline / 1000000, .tv_nsec = self->deadline % 1000000 * 1000};
-	int expired = 0;
+	int failed = 0;
 
-	while (!batch->done && !self->leads && expired == 0) {
-		expired = pthread_cond_timedwait(&self->wake, &gather->lock, &end);
+	do {
+		failed = sem_clockwait(&self->wake, CLOCK_MONOTONIC, &end) == 0 ? 0 : errno;
+	} while (failed == EINTR);
+	if (failed == 0) {
+		return true;
 	}
-	if (!batch->done && self->leads && expired == 0) {
-		lead(gather, batch, self->deadline);
+	pthread_mutex_lock(&gather->lock);
+	enum turn turn = self->turn;
+
+	if (turn == TURN_WAITS) {
+		remove_waiter(batch, self);
+	} else if (turn == TURN_LEADS) {
+		pass_lead(gather); /* to somebody who still has time */
 	}
-	return batch->done;
+	pthread_mutex_unlock(&gather->lock);
+	while (turn == TURN_DONE && sem_wait(&self->wake) != 0) {
+		/* Interrupted. Who calls him still holds him: he may not be gone before. */
+	}
+	return turn == TURN_DONE;
 }
 
-static void cond_init_monotonic(pthread_cond_t *cond)
+/* The batch is free for others once the last has taken what is his. */
+static void let_go(struct gather *gather, struct batch *batch)
 {
-	pthread_condattr_t attributes;
+	if (atomic_fetch_sub(&batch->holders, 1) == 1) {
+		pthread_mutex_lock(&gather->lock);
+		batch_give(gather, batch);
+		pthread_mutex_unlock(&gather->lock);
+	}
+}
 
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attributes);
-	pthread_condattr_destroy(&attributes);
+/* Joins a batch. The first to come leads at once; while somebody leads, rows gather. NULL: no memory. */
+static struct batch *enter(struct gather *gather, const struct gather_row *row, size_t bytes, struct waiter *self, size_t *ret_index,
+                           bool *ret_leads)
+{
+	bool leads = false;
+
+	pthread_mutex_lock(&gather->lock);
+	struct batch *batch = join(gather, row, bytes);
+
+	if (batch != NULL) {
+		*ret_index = batch->shown.count - 1;
+		leads = !gather->leading;
+		gather->leading = true;
+		if (!leads) {
+			add_waiter(batch, self);
+		}
+	}
+	pthread_mutex_unlock(&gather->lock);
+	*ret_leads = leads;
+	return batch;
 }
 
 /* OK, INVALID, TOO_LARGE. */
@@ -223,49 +291,39 @@ static enum status measure(const struct gather *gather, const struct gather_row 
 	return bytes <= GATHER_BYTES_MAX ? OK : TOO_LARGE;
 }
 
-/* The batch is freed by the last who has taken what is his. Locked. */
-static void leave(struct gather *gather, struct batch *batch, const struct waiter *self)
-{
-	remove_waiter(batch, self);
-	if (batch->done && batch->waiters == NULL) {
-		batch_give(gather, batch);
-	} else if (!batch->done && self->leads) {
-		pass_lead(gather); /* chosen at the very moment of leaving: somebody else has to */
-	}
-}
-
 enum status gather_bring(struct gather *gather, const struct gather_row *row, int64_t deadline,
                          void (*take)(const struct gather_batch *batch, size_t index, void *arg), void *arg)
 {
 	struct waiter self = {.deadline = deadline};
+	struct batch *batch = NULL;
 	size_t bytes = 0;
+	size_t index = 0;
+	bool leads = false;
 	enum status status = measure(gather, row, &bytes);
 
 	if (status != OK || clock_monotonic_us() >= deadline) {
 		return status != OK ? status : TIMED_OUT;
 	}
-	cond_init_monotonic(&self.wake);
-	status = UNAVAILABLE;
-	pthread_mutex_lock(&gather->lock);
-	struct batch *batch = join(gather, row, bytes);
-
-	if (batch != NULL) {
-		size_t index = batch->shown.count - 1;
-
-		/* The first to come leads at once; while somebody leads, rows gather. */
-		self.leads = !gather->leading;
-		gather->leading = true;
-		add_waiter(batch, &self);
-		status = wait_for_work(gather, batch, &self) ? batch->shown.results[index] : TIMED_OUT;
-		if (status == OK && take != NULL) {
-			pthread_mutex_unlock(&gather->lock);
-			take(&batch->shown, index, arg);
-			pthread_mutex_lock(&gather->lock);
-		}
-		leave(gather, batch, &self);
+	(void)sem_init(&self.wake, 0, 0);
+	batch = enter(gather, row, bytes, &self, &index, &leads);
+	if (batch == NULL) {
+		status = UNAVAILABLE;
+		goto out;
 	}
-	pthread_mutex_unlock(&gather->lock);
-	pthread_cond_destroy(&self.wake);
+	if (!leads && !wait_for_turn(gather, batch, &self)) {
+		status = TIMED_OUT;
+		goto out;
+	}
+	if (leads || self.turn == TURN_LEADS) {
+		lead(gather, batch, deadline);
+	}
+	status = batch->shown.results[index];
+	if (status == OK && take != NULL) {
+		take(&batch->shown, index, arg);
+	}
+	let_go(gather, batch);
+out:
+	(void)sem_destroy(&self.wake);
 	return status;
 }
 
