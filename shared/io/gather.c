@@ -21,8 +21,8 @@ enum turn {
 };
 
 /*
- * A caller of gather_bring(); lives on its stack. Each wakes by a semaphore of his own and needs no lock then: thirty who wake at once would
- * only queue for it.
+ * A caller of gather_bring(); lives on its stack. Each wakes by a semaphore of his own and needs no lock then: thirty who wake at once
+ * would only queue for it.
  */
 struct waiter {
 	sem_t wake; /* posted once, when the turn is no longer TURN_WAITS */
@@ -207,8 +207,10 @@ static void lead(struct gather *gather, struct batch *own, int64_t deadline)
 	pass_lead(gather);
 	pthread_mutex_unlock(&gather->lock);
 	while (released != NULL) {
-		struct waiter *next = released->next; /* he may be gone once he was woken */
+		struct waiter *next = released->next;
 
+		/* The last that is done to him, for who reads it: once he was woken he may be gone. */
+		released->turn = TURN_DONE;
 		(void)sem_post(&released->wake);
 		released = next;
 	}
