@@ -198,22 +198,21 @@ static void check_partitions(struct doctor *doctor)
 static void check_lag(struct doctor *doctor)
 {
 	struct ctl *ctl = doctor->ctl;
-	int64_t lag = 0;
-	int64_t aside = 0;
+	struct applying_load load = {0};
 	ctl->ctx.deadline = soon();
-	if (applying_lag(&ctl->ctx, &lag, &aside) != OK) {
+	if (applying_look(&ctl->ctx, &load) != OK) {
 		tell(doctor, STR("events"), VERDICT_WRONG, STR("the queue could not be read: run trivet migrate"));
 		return;
 	}
-	bool late = lag > LAG_MAX_US;
+	bool late = load.lag > LAG_MAX_US;
 	tell(doctor, STR("events"), late ? VERDICT_WRONG : VERDICT_OK,
 	     late ? str_printf(ctl->ctx.arena, "the oldest waits for %lld s: does a worker run? systemctl status trivet-worker",
-	                       (long long)(lag / SECOND_US))
+	                       (long long)(load.lag / SECOND_US))
 	          : STR("are applied as they come"));
-	if (aside > 0) {
+	if (load.aside > 0) {
 		tell(doctor, STR("events set aside"), VERDICT_WARNING,
 		     str_printf(ctl->ctx.arena, "%lld failed five times: trivet outbox list --events says why; when that is mended, "
-		                                "trivet outbox retry --events --all", (long long)aside));
+		                                "trivet outbox retry --events --all", (long long)load.aside));
 	}
 }
 

@@ -12,7 +12,7 @@
 #define AWAY_US (500 * 1000)
 /* Before a batch that failed is tried in parts: a defect that fails everything shall not count all attempts of all events in a moment. */
 #define FAILED_US (50 * 1000)
-#define LAG_EVERY_US SECOND_US
+#define LOOK_EVERY_US (SECOND_US / 2)
 
 static void tell(enum status status, const struct applied *applied)
 {
@@ -40,15 +40,13 @@ static int64_t pause_after(enum status status, const struct applied *applied)
 }
 
 /* The gauges of this process; any thread may set it. */
-static void measure_lag(struct worker *worker, struct arena *arena)
+static void look(struct worker *worker, struct arena *arena, struct applying_load *load)
 {
 	struct ctx ctx = worker_ctx(worker, arena, BATCH_BUDGET_US);
-	int64_t lag = 0;
-	int64_t aside = 0;
 
-	if (applying_lag(&ctx, &lag, &aside) == OK) {
-		metric_set(METRIC_EVENT_LAG_MS, lag / 1000);
-		metric_set(METRIC_EVENT_ASIDE, aside);
+	if (applying_look(&ctx, load) == OK) {
+		metric_set(METRIC_EVENT_LAG_MS, load->lag / 1000);
+		metric_set(METRIC_EVENT_ASIDE, load->aside);
 	}
 }
 
@@ -56,23 +54,25 @@ void apply_events(struct worker *worker)
 {
 	struct arena *arena = arena_new(WORKER_ARENA_LIMIT);
 	struct applier applier = {0};
-	int64_t measured = 0;
+	struct applying_load load = {0};
 
 	if (arena == NULL) {
 		log_message(LOG_ERROR, "events", "no memory");
 		return;
 	}
 	while (!atomic_load(&worker->stopping)) {
+		int64_t start = clock_monotonic_us();
 		struct ctx ctx = worker_ctx(worker, arena, BATCH_BUDGET_US);
 		struct applied applied = {0};
 		enum status status = applying_turn(&ctx, &applier, &applied);
 		int64_t pause = pause_after(status, &applied);
+		int64_t rest = applying_rest(&load, clock_monotonic_us() - start);
 
 		tell(status, &applied);
-		if (clock_monotonic_us() - measured >= LAG_EVERY_US) {
-			measure_lag(worker, arena);
-			measured = clock_monotonic_us();
+		if (clock_monotonic_us() - load.at >= LOOK_EVERY_US) {
+			look(worker, arena, &load);
 		}
+		pause = pause > rest ? pause : rest;
 		if (pause > 0) {
 			worker_sleep(worker, pause);
 		}

@@ -1,5 +1,6 @@
 #include "service/applying.h"
 
+#include "base/clock.h"
 #include "base/metric.h"
 #include "base/parse.h"
 #include "io/json.h"
@@ -337,31 +338,55 @@ enum status applying_turn(struct ctx *ctx, struct applier *applier, struct appli
 	return batch.none && !narrowed ? NOT_FOUND : OK;
 }
 
-struct measure {
-	int64_t oldest; /* accepted at; 0: none waits */
-	int64_t aside;
-};
-
 /* In a transaction, for the plan: a kept one of an empty queue would look through all of a full one, once per lane. */
-static enum status measure(struct tx *tx, void *arg)
+static enum status look(struct tx *tx, void *arg)
 {
-	struct measure *found = arg;
+	struct applying_load *load = arg;
+	int64_t oldest = 0;
 	enum status status = event_plan(tx, true);
 
 	if (status == OK) {
-		status = event_oldest(tx, &found->oldest);
+		status = event_oldest(tx, &oldest);
 	}
-	return status == OK ? event_aside_count(tx, &found->aside) : status;
+	if (status == OK) {
+		status = event_aside_count(tx, &load->aside);
+	}
+	if (status == OK) {
+		status = event_accepted(tx, &load->accepted);
+	}
+	load->lag = oldest != 0 && oldest < tx->ctx->now ? tx->ctx->now - oldest : 0;
+	return status;
 }
 
-enum status applying_lag(struct ctx *ctx, int64_t *ret_lag, int64_t *ret_aside)
+bool applying_yields(const struct applying_load *before, const struct applying_load *now)
 {
-	struct measure found = {0};
-	enum status status = tx_run(ctx, measure, &found);
+	int64_t passed = now->at - before->at;
+
+	if (before->at == 0 || passed <= 0 || now->lag >= APPLYING_PATIENCE_US) {
+		return false;
+	}
+	return (now->accepted - before->accepted) * SECOND_US / passed > APPLYING_AT_ONCE;
+}
+
+/* Of the time, when accepting goes first: one part in so many. */
+#define YIELDING_PART 10
+#define REST_MAX_US (2 * SECOND_US)
+
+int64_t applying_rest(const struct applying_load *load, int64_t took)
+{
+	int64_t rest = took * (YIELDING_PART - 1);
+
+	return !load->yields ? 0 : rest < REST_MAX_US ? rest : REST_MAX_US;
+}
+
+enum status applying_look(struct ctx *ctx, struct applying_load *load)
+{
+	struct applying_load now = {.at = clock_monotonic_us()};
+	enum status status = tx_run(ctx, look, &now);
 
 	if (status == OK) {
-		*ret_lag = found.oldest != 0 && found.oldest < ctx->now ? ctx->now - found.oldest : 0;
-		*ret_aside = found.aside;
+		now.yields = applying_yields(load, &now);
+		*load = now;
 	}
 	return status;
 }

@@ -37,7 +37,29 @@ struct applied {
  */
 MUST_CHECK enum status applying_turn(struct ctx *ctx, struct applier *applier, struct applied *ret_applied);
 
-/* applying_lag - the age of the oldest waiting event, microseconds (0: none waits), and how many stand aside. */
-MUST_CHECK enum status applying_lag(struct ctx *ctx, int64_t *ret_lag, int64_t *ret_aside);
+/* What waits, and how fast more comes. */
+struct applying_load {
+	int64_t at;       /* when it was looked at, monotonic; 0: never */
+	int64_t lag;      /* the age of the oldest waiting event, microseconds; 0: none waits */
+	int64_t aside;    /* events that failed for the last time */
+	int64_t accepted; /* ever */
+	bool yields;      /* accepting goes first: see applying_rest() */
+};
+
+/* applying_look - looks anew; *load is what was seen the last time, or {0}. Statuses of tx_run(). */
+MUST_CHECK enum status applying_look(struct ctx *ctx, struct applying_load *load);
+
+/*
+ * Events a second up to which they are applied at once: a fifth above what is promised (within 1 s at 5,000). When more are accepted that goes
+ * first, and applying takes but a small part of the machine, until fewer come or the oldest has waited so long.
+ */
+#define APPLYING_AT_ONCE 6000
+#define APPLYING_PATIENCE_US (10 * SECOND_US)
+
+/* applying_yields - whether accepting goes first, `now` compared with what was seen `before`. Pure. */
+bool applying_yields(const struct applying_load *before, const struct applying_load *now);
+
+/* applying_rest - how long to rest after a batch that took so long, microseconds: 0 unless accepting goes first. Pure. */
+int64_t applying_rest(const struct applying_load *load, int64_t took);
 
 #endif

@@ -357,6 +357,17 @@ enum status event_oldest(struct tx *tx, int64_t *ret_accepted_at)
 	return status;
 }
 
+enum status event_accepted(struct tx *tx, int64_t *ret_count)
+{
+	struct pg_rows *rows = NULL;
+	enum status status = tx_query(tx, SQL_EVENT_ACCEPTED, NULL, &rows);
+
+	if (status == OK) {
+		*ret_count = pg_i64(rows, 0, 0);
+	}
+	return status;
+}
+
 enum status event_aside_count(struct tx *tx, int64_t *ret_count)
 {
 	struct pg_params none = tx_params(tx);

@@ -114,6 +114,9 @@ MUST_CHECK enum status event_attempt(struct tx *tx, int64_t id, struct str error
 /* event_oldest - when the oldest waiting event was accepted; 0: none waits. */
 MUST_CHECK enum status event_oldest(struct tx *tx, int64_t *ret_accepted_at);
 
+/* event_accepted - how many were accepted ever, about; for a rate. */
+MUST_CHECK enum status event_accepted(struct tx *tx, int64_t *ret_count);
+
 /* event_aside_count - those that failed for the last time and wait for the operator. */
 MUST_CHECK enum status event_aside_count(struct tx *tx, int64_t *ret_count);
 

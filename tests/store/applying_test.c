@@ -230,20 +230,48 @@ static void test_the_lag_is_the_age_of_the_oldest(void **state)
 {
 	struct str item = event_text("telegram", 1, "xp_change", "{\"xp\":10,\"reason\":\"\"}", "a");
 	struct ctx ctx = testdb_ctx(app, arena, now + 3 * SECOND_US, 5);
-	int64_t lag = -1;
-	int64_t aside = -1;
+	struct applying_load load = {0};
 
 	(void)state;
-	assert_int_equal(applying_lag(&ctx, &lag, &aside), OK);
-	assert_int_equal(lag, 0);
+	assert_int_equal(applying_look(&ctx, &load), OK);
+	assert_int_equal(load.lag, 0);
+	int64_t accepted = load.accepted;
+
 	accept(&item, 1);
-	assert_int_equal(applying_lag(&ctx, &lag, &aside), OK);
-	assert_int_equal(lag, 3 * SECOND_US);
-	assert_int_equal(aside, 0);
+	assert_int_equal(applying_look(&ctx, &load), OK);
+	assert_int_equal(load.lag, 3 * SECOND_US);
+	assert_int_equal(load.aside, 0);
+	assert_int_equal(load.accepted - accepted, 1);
+	assert_false(load.yields);
 	testdb_exec("UPDATE public.event_queue SET attempts = 5");
-	assert_int_equal(applying_lag(&ctx, &lag, &aside), OK);
-	assert_int_equal(lag, 0);
-	assert_int_equal(aside, 1);
+	assert_int_equal(applying_look(&ctx, &load), OK);
+	assert_int_equal(load.lag, 0);
+	assert_int_equal(load.aside, 1);
+}
+
+/* Above what is promised accepting goes first, for as long as nobody waits too long. */
+static void test_applying_yields_to_accepting(void **state)
+{
+	const struct applying_load before = {.at = 100, .accepted = 1000};
+	const struct applying_load never = {0};
+	struct applying_load seen = {.at = 100 + SECOND_US / 2, .accepted = 1000 + APPLYING_AT_ONCE / 2};
+
+	(void)state;
+	assert_false(applying_yields(&before, &seen));
+	seen.accepted += 1;
+	assert_true(applying_yields(&before, &seen));
+	assert_false(applying_yields(&never, &seen));
+	seen.lag = APPLYING_PATIENCE_US - 1;
+	assert_true(applying_yields(&before, &seen));
+	seen.lag = APPLYING_PATIENCE_US;
+	assert_false(applying_yields(&before, &seen));
+	seen.at = before.at;
+	assert_false(applying_yields(&before, &seen));
+
+	assert_int_equal(applying_rest(&seen, 1000), 0);
+	seen.yields = true;
+	assert_int_equal(applying_rest(&seen, 1000), 9000);
+	assert_int_equal(applying_rest(&seen, 10 * SECOND_US), 2 * SECOND_US);
 }
 
 /* ---- events that fail ---- */
@@ -541,6 +569,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_events_of_an_identity_that_moves_meanwhile_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_lane_that_another_worker_holds_is_left_to_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_lag_is_the_age_of_the_oldest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_applying_yields_to_accepting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_poisoned_event_stands_aside_and_the_others_go_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_batch_that_failed_half_way_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_eight_appliers_equal_the_oracle, setup, teardown),

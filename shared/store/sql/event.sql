@@ -141,6 +141,10 @@ ORDER BY g.id;
 -- name: event_attempt
 UPDATE public.event_queue SET attempts = attempts + 1, error = $2::text WHERE id = $1::bigint RETURNING attempts;
 
+-- How many were accepted ever, for a rate.
+-- name: event_accepted
+SELECT last_value FROM public.event_queue_id_seq;
+
 -- Since when the oldest event waits that is not set aside; NULL: none does.
 -- name: event_oldest
 SELECT q.accepted_at
