@@ -2,12 +2,25 @@
 
 #include "service/catalogue.h"
 #include "service/economy.h"
+#include "service/periods.h"
 #include "store/event.h"
 
 static enum status pay(struct tx *tx, const struct daily *daily, const struct posting *posting)
 {
 	/* Staff may have set both rates to nothing: the streak goes on all the same. */
 	return daily->xp == 0 && daily->coins == 0 ? ledger_settle(tx, posting) : ledger_post(tx, posting);
+}
+
+/* It is due: counted, then paid. */
+static enum status take(struct tx *tx, const struct economy *economy, const struct daily *daily, const struct posting *posting)
+{
+	struct periods running = {0};
+	enum status status = periods_running(tx, economy, &running);
+
+	if (status == OK) {
+		status = daily_count(posting->balance, &running, daily, tx->ctx->now);
+	}
+	return status == OK ? pay(tx, daily, posting) : status;
 }
 
 enum status daily_claim(struct tx *tx, int64_t account_id, struct str key, struct str source, struct daily_claimed *ret_claimed)
@@ -30,12 +43,10 @@ enum status daily_claim(struct tx *tx, int64_t account_id, struct str key, struc
 	claimed.again_us = economy->rates.daily_again_us;
 	claimed.keep_us = economy->rates.daily_keep_us;
 	if (claimed.daily.wait_us == 0) {
-		struct periods running = economy_periods(economy, tx->ctx->now);
 		struct posting posting = {.account_id = account_id, .balance = &claimed.after, .key = key, .kind = LEDGER_DAILY, .source = source,
 		                          .xp = claimed.daily.xp, .coins = claimed.daily.coins};
 
-		status = daily_count(&claimed.after, &running, &claimed.daily, tx->ctx->now);
-		status = status == OK ? pay(tx, &claimed.daily, &posting) : status;
+		status = take(tx, economy, &claimed.daily, &posting);
 	}
 	if (status == OK) {
 		claimed.badges = claimed.after.achievements - account.state.balance.achievements;

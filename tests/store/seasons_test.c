@@ -15,6 +15,7 @@
 #include "io/app.h"
 #include "io/json.h"
 #include "service/boards.h"
+#include "service/daily.h"
 #include "service/economy.h"
 #include "service/linking.h"
 #include "service/seasons_pay.h"
@@ -252,6 +253,34 @@ static void test_who_comes_too_late_counts_for_the_next_season(void **state)
 	                    "1:5207 1:8 1:5 1:9");
 	assert_int_equal(testdb_i64("SELECT season_xp FROM public.unified_users WHERE id = 2"), 8);
 	assert_verified();
+}
+
+struct coming_back {
+	int64_t account;
+	struct daily_claimed claimed;
+};
+
+static enum status daily_step(struct tx *tx, void *arg)
+{
+	struct coming_back *back = arg;
+	enum status status = account_lock(tx, &back->account, 1);
+
+	return status == OK ? daily_claim(tx, back->account, STR("daily:1"), STR("telegram:main"), &back->claimed) : status;
+}
+
+static void test_a_daily_by_a_clock_that_is_seasons_behind_counts_for_the_one_that_is_on(void **state)
+{
+	struct ctx ctx = testdb_ctx(app, arena, DURING, 10);
+	struct coming_back back = {.account = 1};
+	int64_t later = END + SEASON_US + HOUR_US;
+
+	(void)state;
+	people("telegram", 1);
+	assert_int_equal(close_all(later), 2);
+	earn(1, 9, 0, later);
+	assert_int_equal(tx_run(&ctx, daily_step, &back), OK);
+	assert_int_equal(back.claimed.daily.xp, 50);
+	assert_string_equal(testdb_text("SELECT concat_ws(' ', season_no, season_xp, xp) FROM public.account_balance"), "2 59 59");
 }
 
 /* ---- a transaction that is under way when the close begins ---- */
@@ -770,6 +799,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_season_is_closed_once_and_keeps_its_history, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_balance_that_moves_on_leaves_its_sums_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_comes_too_late_counts_for_the_next_season, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_daily_by_a_clock_that_is_seasons_behind_counts_for_the_one_that_is_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_close_waits_for_those_who_still_count_for_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ties_share_a_place_and_each_gets_its_whole_prize, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hidden_and_erased_people_take_no_place, setup, teardown),
