@@ -125,7 +125,7 @@ static enum status move_money(struct tx *tx, int64_t merge_id, const struct memb
 static enum status move_sums(struct tx *tx, int64_t merge_id, const struct member *loser, const struct member *survivor)
 {
 	struct balance sums = survivor->balance;
-	struct balance none = {.season_no = loser->balance.season_no, .rank_paid = loser->balance.rank_paid};
+	struct balance none = {.rank_paid = loser->balance.rank_paid};
 	int64_t platforms = (int64_t)(survivor->identity_count + loser->identity_count);
 	struct posting posting = {
 		.account_id = survivor->account.id,
@@ -140,6 +140,7 @@ static enum status move_sums(struct tx *tx, int64_t merge_id, const struct membe
 	}
 	sums.xp += loser->balance.xp; /* as move_money() has written them, which has also seen that they fit */
 	sums.coins += loser->balance.coins;
+	none.season_no = sums.season_no; /* by a clock ahead of ours the survivor may have gone on: what the loser leaves behind is kept too */
 	sums.links = platforms > sums.links ? platforms : sums.links;
 	if (str_present(survivor->account.display_name) && survivor->account.language != LANGUAGE_UNSET) {
 		sums.profile_complete = 1;
@@ -151,7 +152,7 @@ static enum status move_sums(struct tx *tx, int64_t merge_id, const struct membe
 	if (status == OK) {
 		status = ledger_settle(tx, &posting);
 	}
-	/* Both stand in the running season now; what they had in one that is over, and whose close has not begun, is one person's too. */
+	/* Both stand in one season now; what they had in one that is over, and whose close has not begun, is one person's too. */
 	return status == OK ? season_results_join(tx, loser->account.id, survivor->account.id) : status;
 }
 

@@ -642,6 +642,20 @@ static void test_who_joins_before_the_close_begins_is_one_participant(void **sta
 	assert_verified();
 }
 
+/* The survivor's last event was applied by a clock a little ahead, the joining goes by one a little behind. */
+static void test_a_joining_by_a_slow_clock_forgets_nobodys_season(void **state)
+{
+	(void)state;
+	six();
+	earn(1, 1, 0, END);
+	merge(1, 4, END - 1);
+	earn(6, 1, 0, END);
+	merge(3, 6, END - 1);
+	assert_int_equal(close_all(AFTER), 1);
+	assert_string_equal(results(0), "1:50:5:2 2:20:2:4 3:90:9:1 5:50:5:2");
+	assert_verified();
+}
+
 static void test_who_joins_later_has_both_places_and_both_prizes(void **state)
 {
 	(void)state;
@@ -809,6 +823,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_three_closers_and_five_who_earn_agree_on_every_point, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_worker_that_was_away_closes_one_season_after_the_other, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_joins_before_the_close_begins_is_one_participant, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_joining_by_a_slow_clock_forgets_nobodys_season, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_joins_later_has_both_places_and_both_prizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_joining_that_is_undone_gives_back_only_the_season_that_is_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_winners_are_told_once_in_their_language, setup, teardown),
