@@ -283,6 +283,29 @@ static void test_a_daily_by_a_clock_that_is_seasons_behind_counts_for_the_one_th
 	assert_string_equal(testdb_text("SELECT concat_ws(' ', season_no, season_xp, xp) FROM public.account_balance"), "2 59 59");
 }
 
+/* What an account leaves behind, it may come back to: nobody has closed either season yet. */
+static void test_a_clock_that_jumps_over_seasons_and_back_loses_nothing(void **state)
+{
+	int64_t far = START + 2 * SEASON_US + HOUR_US;
+
+	(void)state;
+	people("telegram", 2);
+	earn(1, 100, 3, DURING);
+	earn(1, 7, 0, far);
+	earn(1, 20, 1, DURING + 1);
+	earn(1, 5, 0, far + 1);
+	earn(2, 50, 0, DURING);
+	earn(2, 1, 0, far);
+	earn(2, 60, 0, DURING + 1); /* stands in the season when it is closed */
+	step(far, SEASON_BEGUN);
+	step(far, SEASON_COUNTING);
+	earn(2, 2, 0, far + 2);
+	assert_int_equal(close_all(far + SEASON_US), 3);
+	assert_string_equal(results(0), "1:120:4:1 2:110:0:2");
+	assert_string_equal(results(2), "1:12:0:1 2:3:0:2");
+	assert_verified();
+}
+
 /* ---- a transaction that is under way when the close begins ---- */
 
 struct slow {
@@ -814,6 +837,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_balance_that_moves_on_leaves_its_sums_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_comes_too_late_counts_for_the_next_season, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_daily_by_a_clock_that_is_seasons_behind_counts_for_the_one_that_is_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_clock_that_jumps_over_seasons_and_back_loses_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_close_waits_for_those_who_still_count_for_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ties_share_a_place_and_each_gets_its_whole_prize, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hidden_and_erased_people_take_no_place, setup, teardown),

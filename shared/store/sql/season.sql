@@ -47,13 +47,14 @@ WHERE a.id = ANY (ARRAY(SELECT b.account_id FROM public.account_balance b
                           AND (b.season_xp > 0 OR b.season_coins > 0)))
 ORDER BY a.id FOR NO KEY UPDATE;
 
+-- To what they left behind before, if they came back since (migrations/0017).
 -- name: season_window_count
-INSERT INTO public.season_result (user_id, season_no, xp, coins)
+INSERT INTO public.season_result AS r (user_id, season_no, xp, coins)
 SELECT b.account_id, b.season_no, b.season_xp, b.season_coins
 FROM public.account_balance b
 WHERE b.account_id > $1::bigint AND b.account_id <= $2::bigint AND b.season_no = $3::integer AND (b.season_xp > 0 OR b.season_coins > 0)
 ORDER BY b.account_id
-ON CONFLICT (user_id, season_no) DO NOTHING;
+ON CONFLICT (user_id, season_no) DO UPDATE SET xp = r.xp + excluded.xp, coins = r.coins + excluded.coins;
 
 -- name: season_counted_to
 UPDATE public.season SET counted_to = $2::bigint WHERE no = $1::integer;
