@@ -52,9 +52,14 @@ static bool delta_in_range(int64_t delta)
 
 enum status ledger_decide(const struct balance *balance, int64_t xp, int64_t coins, struct ledger_entry *ret_entry)
 {
+	return delta_in_range(xp) && delta_in_range(coins) ? ledger_move(balance, xp, coins, ret_entry) : INVALID;
+}
+
+enum status ledger_move(const struct balance *balance, int64_t xp, int64_t coins, struct ledger_entry *ret_entry)
+{
 	struct ledger_entry entry = {.xp = xp, .coins = coins};
 
-	if ((xp == 0 && coins == 0) || !delta_in_range(xp) || !delta_in_range(coins)) {
+	if (xp == 0 && coins == 0) {
 		return INVALID;
 	}
 	if (__builtin_add_overflow(balance->xp, xp, &entry.xp_after) || __builtin_add_overflow(balance->coins, coins, &entry.coins_after)) {

@@ -59,4 +59,11 @@ struct ledger_entry {
  */
 MUST_CHECK enum status ledger_decide(const struct balance *balance, int64_t xp, int64_t coins, struct ledger_entry *ret_entry);
 
+/*
+ * ledger_move - likewise for what was earned before and only moves (merge, unmerge): however much it is.
+ *
+ * OK, INVALID (zero), INSUFFICIENT, OVERFLOWN.
+ */
+MUST_CHECK enum status ledger_move(const struct balance *balance, int64_t xp, int64_t coins, struct ledger_entry *ret_entry);
+
 #endif

@@ -20,7 +20,7 @@ static enum status move(struct tx *tx, const struct posting *posting)
 {
 	struct ledger_row row = {.account_id = posting->account_id, .key = posting->key, .kind = posting->kind,
 	                         .source = posting->source, .reason = posting->reason};
-	enum status status = ledger_decide(posting->balance, posting->xp, posting->coins, &row.entry);
+	enum status status = ledger_move(posting->balance, posting->xp, posting->coins, &row.entry);
 
 	if (status == OK) {
 		status = event_key_claim(tx, posting->key, posting_content(tx, posting));

@@ -567,6 +567,26 @@ static void the_oldest_stays_the_oldest(void **state)
 	assert_sound(5, 5);
 }
 
+/* More than one change of the ledger may be: several orders of staff have made it. */
+static void whatever_somebody_has_goes_and_returns(void **state)
+{
+	struct scene *scene = *state;
+	int64_t a = person(TELEGRAM, 20);
+	int64_t b = person(DISCORD, 10);
+
+	earn(scene, a, 1, 1);
+	for (int i = 0; i < 3; i++) {
+		earn(scene, b, LEDGER_DELTA_MAX, LEDGER_DELTA_MAX);
+	}
+	int64_t merge = join(scene, a, b);
+
+	assert_balance(a, 3 * LEDGER_DELTA_MAX + 1, 3 * LEDGER_DELTA_MAX + 1);
+	assert_int_equal(undo(scene, 0, merge), LINK_UNDO_ALLOWED);
+	assert_balance(a, 1, 1);
+	assert_balance(b, 3 * LEDGER_DELTA_MAX, 3 * LEDGER_DELTA_MAX);
+	assert_sound(3 * LEDGER_DELTA_MAX + 1, 3 * LEDGER_DELTA_MAX + 1);
+}
+
 static void sums_of_periods_and_counters_go_and_return(void **state)
 {
 	struct scene *scene = *state;
@@ -1251,6 +1271,7 @@ int main(void)
 		TEST(an_unlink_ends_what_an_undo_could_take_along),
 		TEST(staff_detach_the_oldest_and_nobody_is_left_alone),
 		TEST(the_oldest_stays_the_oldest),
+		TEST(whatever_somebody_has_goes_and_returns),
 		TEST(sums_of_periods_and_counters_go_and_return),
 		TEST(who_has_left_undoes_nothing),
 		TEST(strangers_learn_nothing_of_a_joining),

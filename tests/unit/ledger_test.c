@@ -44,6 +44,20 @@ static void test_every_change_is_decided(void **state)
 	}
 }
 
+static void test_what_was_earned_moves_however_much_it_is(void **state)
+{
+	struct balance balance = {.xp = 5, .coins = INT64_MAX};
+	struct ledger_entry entry = {.xp = 42};
+
+	(void)state;
+	assert_int_equal(ledger_move(&balance, -5, -INT64_MAX, &entry), OK);
+	assert_true(entry.xp_after == 0 && entry.coins_after == 0);
+	assert_int_equal(ledger_move(&balance, 0, 0, &entry), INVALID);
+	assert_int_equal(ledger_move(&balance, -6, 0, &entry), INSUFFICIENT);
+	assert_int_equal(ledger_move(&balance, 0, 1, &entry), OVERFLOWN);
+	assert_true(entry.xp == -5 && entry.coins == -INT64_MAX); /* untouched on failure */
+}
+
 static void test_moving_between_ones_own_accounts_earns_nothing(void **state)
 {
 	(void)state;
@@ -63,6 +77,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_change_is_decided),
+		cmocka_unit_test(test_what_was_earned_moves_however_much_it_is),
 		cmocka_unit_test(test_moving_between_ones_own_accounts_earns_nothing),
 	};
 
