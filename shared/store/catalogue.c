@@ -186,23 +186,43 @@ static struct economy_account *account_at(struct economy_account *first, size_t 
 	return (struct economy_account *)(void *)((char *)first + i * stride);
 }
 
-/* Rows of (account, id), both lists by account. */
-static void fill_sets(const struct pg_rows *rows, const struct economy *economy, bool badges, const int64_t *ids, size_t count,
-                      struct economy_account *accounts, size_t stride)
+static void put_badge(const struct pg_rows *rows, int row, const struct economy *economy, struct economy_account *account)
+{
+	size_t index = economy_badge_by_id(economy, pg_i64(rows, row, 1));
+
+	if (index != SIZE_MAX) {
+		economy_put(&account->badges, index);
+	}
+}
+
+/* Staff may make one of a day out of one that was done once: what was completed as another kind is no mark of this one. */
+static void put_mission(const struct pg_rows *rows, int row, const struct economy *economy, const struct periods *running,
+                        struct economy_account *account)
+{
+	size_t index = economy_mission_by_id(economy, pg_i64(rows, row, 1));
+
+	if (index != SIZE_MAX && economy_period_no(&economy->missions[index], running) == pg_i64(rows, row, 2)) {
+		economy_put(&account->missions, index);
+	}
+}
+
+/* Rows of (account, badge), or of (account, mission, period); both lists by account. running: NULL for badges. */
+static void fill_sets(const struct pg_rows *rows, const struct economy *economy, const struct periods *running, const int64_t *ids,
+                      size_t count, struct economy_account *accounts, size_t stride)
 {
 	size_t at = 0;
 
 	for (int row = 0; row < pg_row_count(rows); row++) {
-		int64_t id = pg_i64(rows, row, 1);
-		size_t index = badges ? economy_badge_by_id(economy, id) : economy_mission_by_id(economy, id);
-
 		while (at < count && ids[at] < pg_i64(rows, row, 0)) {
 			at++;
 		}
-		if (index != SIZE_MAX && at < count && ids[at] == pg_i64(rows, row, 0)) {
-			struct economy_account *account = account_at(accounts, stride, at);
-
-			economy_put(badges ? &account->badges : &account->missions, index);
+		if (at == count || ids[at] != pg_i64(rows, row, 0)) {
+			continue;
+		}
+		if (running == NULL) {
+			put_badge(rows, row, economy, account_at(accounts, stride, at));
+		} else {
+			put_mission(rows, row, economy, running, account_at(accounts, stride, at));
 		}
 	}
 }
@@ -219,14 +239,14 @@ enum status marks_read(struct tx *tx, const struct economy *economy, const struc
 	if (status != OK) {
 		return status;
 	}
-	fill_sets(rows, economy, true, ids, count, accounts, stride);
+	fill_sets(rows, economy, NULL, ids, count, accounts, stride);
 	params = tx_params(tx);
 	pg_add_i64_array(&params, ids, count);
 	pg_add_i64(&params, running->day_no);
 	pg_add_i64(&params, running->week_no);
 	status = tx_query(tx, SQL_MISSIONS_COMPLETED, &params, &rows);
 	if (status == OK) {
-		fill_sets(rows, economy, false, ids, count, accounts, stride);
+		fill_sets(rows, economy, running, ids, count, accounts, stride);
 	}
 	return status;
 }

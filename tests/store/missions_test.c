@@ -45,7 +45,8 @@ static int teardown(void **state)
 	testdb_exec("TRUNCATE public.event_queue, public.event_key, public.event_key_recent, public.event, public.ledger, public.outbox,"
 	            " public.merge, public.account_family, public.identity_reach, public.identity, public.account_balance, public.account"
 	            " RESTART IDENTITY CASCADE");
-	testdb_exec("UPDATE public.missions SET active = true; UPDATE public.missions SET goal = 3, coins = 50 WHERE id = 1");
+	testdb_exec("UPDATE public.missions SET active = true; UPDATE public.missions SET goal = 3, coins = 50 WHERE id = 1;"
+	            "UPDATE public.missions SET period = 'once' WHERE id = 7");
 	testdb_exec("UPDATE public.economy_setting SET daily_xp = 50, daily_coins = 100");
 	arena_free(arena);
 	return 0;
@@ -222,6 +223,23 @@ static void test_a_goal_that_was_lowered_behind_the_deeds_can_be_claimed(void **
 	assert_int_equal(claim(account, PLAY_3, 0).coins, 50);
 	assert_int_equal(claim(account, PLAY_3, 0).verdict, MISSION_BEFORE);
 	assert_int_equal(value_of("coins", account), 100); /* the first game's mission was noticed with it */
+	assert_verified();
+}
+
+static void test_what_was_done_once_can_be_done_each_day_when_staff_make_it_so(void **state)
+{
+	int64_t account = person("telegram", 1, 1);
+	struct claiming claiming = {.claim = {account, 7, 0, STR("telegram:main")}};
+	struct ctx ctx = testdb_ctx(app, arena, now + HOUR_US, 10); /* what was read of the catalogue before is no longer fresh */
+
+	(void)state;
+	change("INSERT INTO public.mission_progress VALUES (%lld, 7, 0, now(), now(), false)", (long long)account);
+	testdb_exec("UPDATE public.account_balance SET day_no = 20412, day_games_played = 1, games_played = 1;"
+	            "UPDATE public.missions SET period = 'daily' WHERE id = 7");
+	assert_int_equal(tx_run(&ctx, claim_step, &claiming), OK);
+	assert_int_equal(claiming.claimed.verdict, MISSION_CLAIMABLE);
+	assert_int_equal(claiming.claimed.coins, 50);
+	assert_int_equal(value_of("coins", account), 50);
 	assert_verified();
 }
 
@@ -734,6 +752,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_that_wait_are_claimed_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_was_ended_by_staff_is_still_paid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_goal_that_was_lowered_behind_the_deeds_can_be_claimed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_was_done_once_can_be_done_each_day_when_staff_make_it_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_reward_of_nothing_is_claimed_without_a_row, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_does_not_fit_stays_to_be_claimed_and_holds_up_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_five_claims_at_once_pay_once, setup, teardown),

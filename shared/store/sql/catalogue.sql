@@ -22,9 +22,9 @@ SELECT id, code, name_ru, name, counter, goal, xp, coins, period FROM public.mis
 -- name: badges_held
 SELECT user_id, badge_id FROM public.badge_user_association WHERE user_id = ANY ($1::bigint[]) ORDER BY user_id;
 
--- Numbers of days and weeks are far apart, so that none is taken for the other.
+-- Numbers of days and weeks are far apart, so that none is taken for the other. Which of them counts for a mission is the catalogue's to say.
 -- name: missions_completed
-SELECT user_id, mission_id FROM public.mission_progress
+SELECT user_id, mission_id, period_no FROM public.mission_progress
 WHERE user_id = ANY ($1::bigint[]) AND period_no IN (0, $2::integer, $3::integer) ORDER BY user_id;
 
 -- name: badges_earn
