@@ -575,6 +575,10 @@ static void test_who_leaves_has_nothing_to_claim_a_second_time(void **state)
 
 	(void)state;
 	complete(parting.a, WIN_1, TODAY);
+	/* By a program whose clock is ahead: of tomorrow, of next week. What is over is no matter of his. */
+	complete(parting.a, PLAY_3, TODAY + 1);
+	complete(parting.a, PLAY_20, THIS_WEEK + 1);
+	complete(parting.a, RETURN, TODAY - 1);
 	int64_t before = testdb_i64("SELECT sum(coins)::bigint FROM public.account_balance");
 
 	in_tx(unlink_step, &parting);
@@ -582,9 +586,11 @@ static void test_who_leaves_has_nothing_to_claim_a_second_time(void **state)
 
 	assert_int_not_equal(left, parting.a);
 	assert_int_equal(claim(left, WIN_1, 0).verdict, MISSION_BEFORE);
+	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(':', mission_id, period_no), ' ' ORDER BY mission_id)"
+	                                " FROM public.mission_progress WHERE copied AND period_no > 0"), "1:20413 2:20412 4:2917");
 	assert_int_equal(claim(parting.a, WIN_1, 0).coins, 100);
-	assert_int_equal(pay_at(&payer, now + DAY_US).count, 0);
-	assert_int_equal(testdb_i64("SELECT sum(coins)::bigint FROM public.account_balance") - before, 100);
+	assert_int_equal(pay_at(&payer, now + 15 * DAY_US).count, 3);
+	assert_int_equal(testdb_i64("SELECT sum(coins)::bigint FROM public.account_balance") - before, 100 + 50 + 500 + 10);
 	assert_verified();
 }
 

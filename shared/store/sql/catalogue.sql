@@ -67,10 +67,12 @@ SELECT $2::bigint, b.badge_id, b.earned_in_bot, b.earned_at, true
 FROM public.badge_user_association b WHERE b.user_id = $1::bigint ORDER BY b.badge_id
 ON CONFLICT (user_id, badge_id) DO NOTHING;
 
+-- Of the day $3 and the week $4; of later ones, too: a clock that is ahead may have begun them. No week has as high a number as 2 * $4, no day as low.
 -- name: missions_copy
 INSERT INTO public.mission_progress (user_id, mission_id, period_no, completed_at, claimed_at, copied)
 SELECT $2::bigint, m.mission_id, m.period_no, m.completed_at, m.claimed_at, true
-FROM public.mission_progress m WHERE m.user_id = $1::bigint AND m.period_no IN (0, $3::integer, $4::integer)
+FROM public.mission_progress m
+WHERE m.user_id = $1::bigint AND (m.period_no = 0 OR m.period_no >= $3::integer OR m.period_no BETWEEN $4::integer AND 2 * $4::integer)
 ORDER BY m.period_no, m.mission_id
 ON CONFLICT (user_id, period_no, mission_id) DO NOTHING;
 
