@@ -59,6 +59,8 @@ static const struct ctl_column session_columns[] = {
 struct whom {
 	int64_t account;
 	int64_t identity;
+	enum platform platform; /* as he was named; UNSET: by the account's number, or an address */
+	int64_t platform_id;
 };
 
 static enum ctl_exit find_whom(struct ctl *ctl, struct str word, bool identity_only, struct whom *ret_whom)
@@ -85,7 +87,12 @@ static enum ctl_exit find_whom(struct ctl *ctl, struct str word, bool identity_o
 	if (pg_row_count(rows) == 0) {
 		return ctl_fail(ctl, "nobody is known as " STR_FMT, STR_ARG(word));
 	}
-	*ret_whom = (struct whom){pg_i64(rows, 0, 0), pg_i64(rows, 0, 1)};
+	whom = (struct whom){.account = pg_i64(rows, 0, 0), .identity = pg_i64(rows, 0, 1)};
+	if (person.platform != PLATFORM_WEBSITE) {
+		whom.platform = person.platform;
+		whom.platform_id = person.id;
+	}
+	*ret_whom = whom;
 	return CTL_DONE;
 }
 
@@ -332,6 +339,8 @@ static enum ctl_exit take_order(struct ctl *ctl, struct adjust_order *order)
 	}
 	taken = find_whom(ctl, ctl->words[0], false, &whom);
 	order->account_id = whom.account;
+	order->platform = whom.platform; /* the same words under a key are a repeat, whatever account he is on by then */
+	order->platform_id = whom.platform_id;
 	return taken;
 }
 

@@ -205,9 +205,12 @@ def test_a_repeat_stays_one_when_accounts_are_joined_and_parted(stack, new_id):
         stack.api("POST", "/v1/users", {"platform": platform, "platform_id": str(number)})
     key = new_key()
     first = adjust(stack, other, platform="discord", key=key, xp=5)
+    words = ("user", "adjust", f"discord:{other}", "--xp", "2", "--reason", "x", "--key", key, "--json")
+    ordered = json.loads(stack.trivet(*words).stdout)
     merge = re.search(r"unmerge (\d+)", stack.trivet("user", "merge", f"telegram:{one}", f"discord:{other}").stdout).group(1)
     assert adjust(stack, other, platform="discord", key=key, xp=5).content == first.content
     assert adjust(stack, one, key=key, xp=5).status_code == 409
+    assert json.loads(stack.trivet(*words).stdout) == {**ordered, "repeated": True}
     total = done(stack, one, xp=1)["xp"]
     stack.trivet("user", "unmerge", merge)
     assert adjust(stack, other, platform="discord", key=key, xp=5).content == first.content
