@@ -108,7 +108,6 @@ static enum status say(struct route_call *call, int status, const char *type, st
 static enum status refuse(struct route_call *call, const struct adjust_order *order, const struct adjusted *adjusted)
 {
 	struct arena *arena = call->ctx->arena;
-	bool of_xp = adjusted->xp_after < -order->xp;
 
 	switch (adjusted->verdict) {
 	case ADJUST_KEY_REUSED:
@@ -122,7 +121,7 @@ static enum status refuse(struct route_call *call, const struct adjust_order *or
 		return say(call, 409, "insufficient",
 		           str_printf(arena, "there are %lld XP and %lld coins, and neither may go below zero", (long long)adjusted->xp_after,
 		                      (long long)adjusted->coins_after),
-		           of_xp ? "xp" : "coins");
+		           adjusted->xp_after + order->xp < 0 ? "xp" : "coins"); /* it fits: else the verdict is another */
 	case ADJUST_OVERFLOW:
 		return say(call, 422, "overflow", STR("a sum would leave 64 bits"), NULL);
 	case ADJUST_NOBODY:

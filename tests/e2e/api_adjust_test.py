@@ -260,6 +260,7 @@ def test_too_little_is_refused_whole(stack, person):
     ({"xp": 1, "coin": 1, "reason": "x"}, 400, None, None), ({"xp": 2**63, "reason": "x"}, 400, None, None),
     ({"reason": "x"}, 422, "out-of-range", None), ({"xp": 0, "coins": 0, "reason": "x"}, 422, "out-of-range", None), ({"xp": LIMIT + 1, "reason": "x"}, 422, "out-of-range", "xp"),
     ({"xp": -LIMIT - 1, "reason": "x"}, 422, "out-of-range", "xp"), ({"coins": 2**63 - 1, "reason": "x"}, 422, "out-of-range", None), ({"coins": -2**63, "reason": "x"}, 422, "out-of-range", None),
+    ({"xp": -2**63, "reason": "x"}, 422, "out-of-range", "xp"),
     ({"xp": 1, "coins": LIMIT + 1, "reason": "x"}, 422, "out-of-range", "coins")])
 def test_what_is_no_order_is_refused(stack, person, body, status, kind, field):
     answer = stack.api("POST", f"/v1/users/telegram/{person}/adjust", body, **{"Idempotency-Key": new_key()})
