@@ -50,8 +50,8 @@ struct applying_load {
 MUST_CHECK enum status applying_look(struct ctx *ctx, struct applying_load *load);
 
 /*
- * Events a second up to which they are applied at once: a fifth above what is promised (within 1 s at 5,000). When more are accepted that goes
- * first, and applying takes but a small part of the machine, until fewer come or the oldest has waited so long.
+ * Events a second up to which they are applied at once: a fifth above what is promised (within 1 s at 5,000). When more are accepted that
+ * goes first, and applying takes but a small part of the machine, until fewer come or the oldest has waited so long.
  */
 #define APPLYING_AT_ONCE 6000
 #define APPLYING_PATIENCE_US (10 * SECOND_US)
