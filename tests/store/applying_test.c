@@ -16,6 +16,7 @@
 #include "io/json.h"
 #include "service/events.h"
 #include "support/catalogue.h"
+#include "support/people.h"
 #include "support/testdb.h"
 
 static const int64_t now = INT64_C(1763645064) * SECOND_US; /* 2025-11-20T13:24:24Z */
@@ -35,21 +36,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	testdb_exec("TRUNCATE public.event_queue, public.event_key, public.event_key_recent, public.event, public.ledger, public.identity_reach,"
-	            " public.identity, public.account_balance, public.account CASCADE");
+	people_forget();
 	arena_free(arena);
 	return 0;
-}
-
-/* The projection is the sum of the ledger, for everybody (`trivet verify`), and every row continues the one before. */
-static void assert_verified(void)
-{
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
-	                            " FROM public.ledger GROUP BY 1) l ON l.user_id = b.account_id"
-	                            " WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)"), 0);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM (SELECT xp_after - xp - lag(xp_after, 1, 0::bigint) OVER w AS dx,"
-	                            " coins_after - coins - lag(coins_after, 1, 0::bigint) OVER w AS dc FROM public.ledger"
-	                            " WINDOW w AS (PARTITION BY user_id ORDER BY id)) s WHERE dx <> 0 OR dc <> 0"), 0);
 }
 
 static void accept(const struct str *items, size_t count)
@@ -131,7 +120,7 @@ static void test_events_become_balances_ledger_and_archive(void **state)
 	                    "a:ok b:ok c:insufficient d:ok e:ok f:ok g:ok h:ok i:ok j:badge-unknown");
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.event_queue"), 0);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.cross_platform_events WHERE processed"), ARRAY_LEN(items));
-	assert_verified();
+	people_assert_verified();
 	assert_int_equal(apply_all(app, NULL), 0);
 }
 
@@ -163,7 +152,7 @@ static void test_events_go_to_the_survivor(void **state)
 	            " WHERE id <> (SELECT account_id FROM t)");
 	assert_int_equal(apply_all(app, NULL), 2);
 	assert_int_equal(testdb_i64("SELECT xp FROM public.unified_users"), 17);
-	assert_verified();
+	people_assert_verified();
 }
 
 struct turn {
@@ -211,7 +200,7 @@ static void test_events_of_an_identity_that_moves_meanwhile_wait(void **state)
 	assert_string_equal(testdb_text("SELECT string_agg(idempotency_key, ',') FROM public.ledger"), "c");
 	assert_int_equal(apply_all(app, NULL), 2);
 	assert_string_equal(testdb_text("SELECT string_agg(idempotency_key, ',' ORDER BY id) FROM public.ledger WHERE user_id = 77"), "c,a,b");
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_a_lane_that_another_worker_holds_is_left_to_it(void **state)
@@ -301,7 +290,7 @@ static void test_a_poisoned_event_stands_aside_and_the_others_go_on(void **state
 	assert_string_equal(testdb_text("SELECT CASE WHEN array_agg(idempotency_key ORDER BY id) ="
 	                                " array_agg(idempotency_key ORDER BY idempotency_key)"
 	                                " THEN 'ordered' ELSE 'not' END FROM public.ledger"), "ordered");
-	assert_verified();
+	people_assert_verified();
 	/* Mended and given back by the operator. */
 	testdb_exec("UPDATE public.event_queue SET type = 'xp_change', data = '{\"xp\": 1, \"reason\": \"\"}', attempts = 0");
 	assert_int_equal(apply_all(app, NULL), 2);
@@ -329,7 +318,7 @@ static void test_a_batch_that_failed_half_way_leaves_nothing(void **state)
 	testdb_exec("ALTER TABLE public.event DROP CONSTRAINT never");
 	assert_int_equal(apply_all(app, NULL), 2);
 	assert_int_equal(testdb_i64("SELECT sum(xp + coins) FROM public.account_balance"), 13);
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- many at once ---- */
@@ -532,7 +521,7 @@ static void test_eight_appliers_equal_the_oracle(void **state)
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.event_queue"), 0);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.event WHERE rejected IS NULL"), sent);
 	compare_with_oracle(senders);
-	assert_verified();
+	people_assert_verified();
 	/* Per identity in the order in which its sender sent. */
 	assert_int_equal(testdb_i64("WITH k AS (SELECT l.id, e.user_id, e.platform, split_part(e.key, '-', 1) AS sender,"
 	                            " split_part(e.key, '-', 2)::int * 1000 + split_part(e.key, '-', 3)::int AS n"
@@ -557,7 +546,7 @@ static void test_a_backlog_is_worked_off(void **state)
 	assert_int_equal(apply_all(app, NULL), BACKLOG);
 	print_message("%d events by one applier: %lld ms\n", BACKLOG, (long long)(clock_monotonic_us() - start) / 1000);
 	assert_int_equal(testdb_i64("SELECT sum(xp) FROM public.account_balance"), BACKLOG);
-	assert_verified();
+	people_assert_verified();
 }
 
 int main(void)

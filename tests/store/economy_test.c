@@ -20,6 +20,7 @@
 #include "store/event.h"
 #include "store/store.h"
 #include "support/catalogue.h"
+#include "support/people.h"
 #include "support/testdb.h"
 
 static const int64_t now = INT64_C(1763645064) * SECOND_US; /* 2025-11-20T13:24:24Z */
@@ -39,38 +40,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	testdb_exec("TRUNCATE public.event_queue, public.event_key, public.event_key_recent, public.event, public.ledger, public.outbox,"
-	            " public.merge, public.account_family, public.identity_reach, public.identity, public.account_balance, public.account"
-	            " RESTART IDENTITY CASCADE");
+	people_forget();
 	arena_free(arena);
 	return 0;
-}
-
-/* The projection is the sum of the ledger, every row continues the one before, badges are counted, and nobody has a reward twice. */
-static void assert_verified(void)
-{
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
-	                            " FROM public.ledger GROUP BY 1) l ON l.user_id = b.account_id"
-	                            " WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)"), 0);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM (SELECT xp_after - xp - lag(xp_after, 1, 0::bigint) OVER w AS dx,"
-	                            " coins_after - coins - lag(coins_after, 1, 0::bigint) OVER w AS dc FROM public.ledger"
-	                            " WINDOW w AS (PARTITION BY user_id ORDER BY id)) s WHERE dx <> 0 OR dc <> 0"), 0);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b WHERE b.achievements <>"
-	                            " (SELECT count(*) FROM public.badge_user_association a WHERE a.user_id = b.account_id)"), 0);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM (SELECT user_id, kind, reason FROM public.ledger"
-	                            " WHERE kind IN ('badge', 'rank_up', 'mission_completed') GROUP BY 1, 2, 3 HAVING count(*) > 1) s"), 0);
-}
-
-/* An account with one identity; its age decides who survives. */
-static int64_t person(const char *platform, int number, int age)
-{
-	struct str sql = str_printf(arena, "WITH a AS (INSERT INTO public.account (created_at) VALUES (to_timestamp(1763645064) -"
-	                            " make_interval(days => %d)) RETURNING id), b AS (INSERT INTO public.account_balance (account_id)"
-	                            " SELECT id FROM a) INSERT INTO public.identity (account_id, platform, platform_id, first_seen, last_seen,"
-	                            " attached_at) SELECT id, '%s', %d, t, t, t FROM a, (SELECT to_timestamp(1763645064) -"
-	                            " make_interval(days => %d) AS t) x RETURNING account_id", age, platform, number, age);
-
-	return testdb_i64(str_z(arena, sql));
 }
 
 static int64_t value_of(const char *column, int64_t account)
@@ -218,7 +190,7 @@ static enum status write_and_read(struct tx *tx, void *arg)
 
 static void test_every_column_of_a_balance_has_its_place(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	struct ctx ctx = testdb_ctx(app, arena, now, 10);
 	struct balance first = {0};
 
@@ -251,7 +223,7 @@ static void test_the_example_of_the_rules_end_to_end(void **state)
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.ledger WHERE kind = 'rank_up'"), 19);
 	assert_string_equal(testdb_text("SELECT string_agg(b.code, ' ' ORDER BY b.code) FROM public.badge_user_association a"
 	                                " JOIN public.badges b ON b.id = a.badge_id WHERE a.earned_in_bot = 'api:test'"), "experienced rich");
-	assert_verified();
+	people_assert_verified();
 }
 
 static struct str event_text(const char *type, const char *data, const char *key)
@@ -286,7 +258,7 @@ static void test_a_program_that_may_only_count_gives_nothing(void **state)
 
 static void test_postings_pay_what_follows_and_only_once(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 
 	(void)state;
 	assert_int_equal(run((struct call){.account = account, .key = STR("a"), .kind = LEDGER_ADJUST, .xp = 500}), OK);
@@ -304,7 +276,7 @@ static void test_postings_pay_what_follows_and_only_once(void **state)
 	assert_int_equal(run((struct call){.account = account, .key = STR("f"), .badge = "season_top10"}), OK);
 	assert_int_equal(value_of("xp", account), 2050);
 	assert_int_equal(run((struct call){.account = account, .key = STR("g"), .badge = "nosuch"}), NOT_FOUND);
-	assert_verified();
+	people_assert_verified();
 }
 
 struct poster {
@@ -338,7 +310,7 @@ static void *post_many(void *arg)
 static void test_eight_threads_post_to_one_account_each_key_once(void **state)
 {
 	struct poster posters[THREADS];
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	size_t done = 0;
 	size_t before = 0;
 
@@ -356,16 +328,16 @@ static void test_eight_threads_post_to_one_account_each_key_once(void **state)
 	assert_int_equal(before, (THREADS - 1) * 25);
 	assert_int_equal(value_of("xp", account), 225 * 40); /* 9,000: D II, whose coins and those below are 1,700 */
 	assert_int_equal(value_of("coins", account), 50 + 100 + 150 + 200 + 300 + 400 + 500);
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- notices ---- */
 
 static void test_a_jump_over_ranks_is_one_notice_to_who_wants_it(void **state)
 {
-	int64_t a = person("discord", 1, 3);
-	int64_t b = person("discord", 2, 2);
-	int64_t c = person("telegram", 3, 1); /* has never written to a bot: cannot be reached */
+	int64_t a = people_add("discord", 1, 3);
+	int64_t b = people_add("discord", 2, 2);
+	int64_t c = people_add("telegram", 3, 1); /* has never written to a bot: cannot be reached */
 
 	(void)state;
 	testdb_exec("UPDATE public.account SET notify_rank = false WHERE id = 2");
@@ -386,8 +358,8 @@ static void test_ranks_of_a_batch_are_told_by_the_bot_where_it_began(void **stat
 	struct applied applied = {0};
 
 	(void)state;
-	(void)person("telegram", 1, 1);
-	(void)person("telegram", 2, 1);
+	(void)people_add("telegram", 1, 1);
+	(void)people_add("telegram", 2, 1);
 	testdb_exec("INSERT INTO public.identity_reach (identity_id, bot, can_message, changed_at)"
 	            " SELECT i.id, b.bot, true, now() FROM public.identity i, (VALUES ('main'), ('quiz')) AS b(bot)");
 	/* Four batches' worth of ranks in one: told once, with the sum. */
@@ -399,7 +371,7 @@ static void test_ranks_of_a_batch_are_told_by_the_bot_where_it_began(void **stat
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', bot, recipient, position('E I'::bytea IN body) > 0), ', '"
 		" ORDER BY recipient)"
 	                                " FROM public.outbox"), "quiz 1 t, quiz 2 t");
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- marks ---- */
@@ -454,7 +426,7 @@ static int64_t account_of(const char *platform, int number)
 
 static void test_a_link_pays_its_badge_and_mission_once_for_ever(void **state)
 {
-	struct join_call call = {.a = person("telegram", 1, 2), .b = person("discord", 2, 1)};
+	struct join_call call = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
 	(void)state;
 	in_tx(join, &call);
@@ -477,7 +449,7 @@ static void test_a_link_pays_its_badge_and_mission_once_for_ever(void **state)
 		assert_int_equal(again.result.outcome, LINK_LINKED);
 		assert_int_equal(total("xp"), 100);
 		assert_int_equal(total("coins"), 250);
-		assert_verified();
+		people_assert_verified();
 	}
 	/* The new account of the detached one is paid nothing for a link with somebody new either. */
 	struct join_call third = {.a = call.a};
@@ -485,17 +457,17 @@ static void test_a_link_pays_its_badge_and_mission_once_for_ever(void **state)
 	in_tx(unlink_one, &third);
 	testdb_exec("UPDATE public.identity SET detached_at = detached_at - interval '2 days' WHERE detached_at IS NOT NULL");
 	third.a = account_of("discord", 2);
-	third.b = person("telegram", 3, 0);
+	third.b = people_add("telegram", 3, 0);
 	in_tx(join, &third);
 	assert_int_equal(third.result.outcome, LINK_LINKED);
 	assert_int_equal(total("xp"), 100);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.badge_user_association WHERE copied"), 1);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_ranks_are_paid_once_over_merges_and_undos(void **state)
 {
-	struct join_call call = {.a = person("telegram", 1, 2), .b = person("discord", 2, 1)};
+	struct join_call call = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
 	(void)state;
 	assert_int_equal(run((struct call){.account = call.a, .key = STR("a"), .kind = LEDGER_XP_CHANGE, .xp = 1200}), OK);
@@ -524,7 +496,7 @@ static void test_ranks_are_paid_once_over_merges_and_undos(void **state)
 
 static void test_the_longer_run_and_every_cap_outlive_a_merge(void **state)
 {
-	struct join_call call = {.a = person("telegram", 1, 2), .b = person("discord", 2, 1)};
+	struct join_call call = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
 	(void)state;
 	testdb_exec("UPDATE public.account_balance SET wins_best = 4, wins_in_row = 1, xp_day_no = 20412, day_message_xp = 200,"
@@ -550,7 +522,7 @@ static void test_the_longer_run_and_every_cap_outlive_a_merge(void **state)
 
 static void test_missions_unite_and_are_claimed_once(void **state)
 {
-	struct join_call call = {.a = person("telegram", 1, 2), .b = person("discord", 2, 1)};
+	struct join_call call = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
 	(void)state;
 	testdb_exec("INSERT INTO public.mission_progress (user_id, mission_id, period_no, completed_at, claimed_at) VALUES"

@@ -14,6 +14,7 @@
 #include "service/linking.h"
 #include "service/tx.h"
 #include "store/store.h"
+#include "support/people.h"
 #include "support/testdb.h"
 
 static const int64_t now = INT64_C(1763645064) * SECOND_US; /* Thursday 2025-11-20T13:24:24Z: day 20412, week 2916 */
@@ -42,9 +43,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	testdb_exec("TRUNCATE public.event_queue, public.event_key, public.event_key_recent, public.event, public.ledger, public.outbox,"
-	            " public.merge, public.account_family, public.identity_reach, public.identity, public.account_balance, public.account"
-	            " RESTART IDENTITY CASCADE");
+	people_forget();
 	testdb_exec("UPDATE public.missions SET active = true; UPDATE public.missions SET goal = 3, coins = 50 WHERE id = 1;"
 	            "UPDATE public.missions SET period = 'once' WHERE id = 7");
 	testdb_exec("UPDATE public.economy_setting SET daily_xp = 50, daily_coins = 100");
@@ -79,25 +78,6 @@ static void change(const char *format, ...)
 static int64_t value_of(const char *column, int64_t account)
 {
 	return number("SELECT %s FROM public.account_balance WHERE account_id = %lld", column, (long long)account);
-}
-
-/* The projection is the sum of the ledger, and no mission of a period is paid twice. */
-static void assert_verified(void)
-{
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
-	                            " FROM public.ledger GROUP BY 1) l ON l.user_id = b.account_id"
-	                            " WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)"), 0);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM (SELECT idempotency_key FROM public.ledger GROUP BY 1 HAVING count(*) > 1) s"), 0);
-}
-
-/* An account with one identity; its age decides who survives. */
-static int64_t person(const char *platform, int platform_id, int age)
-{
-	return number("WITH a AS (INSERT INTO public.account (created_at) VALUES (to_timestamp(1763645064) - make_interval(days => %d))"
-	              " RETURNING id), b AS (INSERT INTO public.account_balance (account_id) SELECT id FROM a) INSERT INTO public.identity"
-	              " (account_id, platform, platform_id, first_seen, last_seen, attached_at) SELECT id, '%s', %d, t, t, t FROM a,"
-	              " (SELECT to_timestamp(1763645064) - make_interval(days => %d) AS t) x RETURNING account_id", age, platform, platform_id,
-	              age);
 }
 
 /* As the economy leaves it when the goal of a day's or week's mission is reached. */
@@ -138,7 +118,7 @@ static struct mission_claimed claim(int64_t account, int64_t mission, int64_t pe
 
 static void test_a_claim_pays_once(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 
 	(void)state;
 	complete(account, WIN_1, TODAY);
@@ -157,12 +137,12 @@ static void test_a_claim_pays_once(void **state)
 	assert_int_equal(claim(account, WIN_1, 0).verdict, MISSION_BEFORE);
 	assert_int_equal(value_of("coins", account), 100);
 	assert_int_equal(unclaimed(), 0);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_each_refusal_is_told_apart_and_pays_nothing(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 
 	(void)state;
 	complete(account, WIN_1, TODAY - 1);
@@ -185,7 +165,7 @@ static void test_each_refusal_is_told_apart_and_pays_nothing(void **state)
 
 static void test_all_that_wait_are_claimed_together(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 
 	(void)state;
 	complete(account, PLAY_3, TODAY);
@@ -200,12 +180,12 @@ static void test_all_that_wait_are_claimed_together(void **state)
 	assert_int_equal(value_of("coins", account), 650);
 	assert_int_equal(unclaimed(), 1);
 	assert_int_equal(claim(account, 0, 0).verdict, MISSION_NOTHING);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_what_was_ended_by_staff_is_still_paid(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 
 	(void)state;
 	complete(account, WIN_1, TODAY);
@@ -216,19 +196,19 @@ static void test_what_was_ended_by_staff_is_still_paid(void **state)
 
 static void test_a_goal_that_was_lowered_behind_the_deeds_can_be_claimed(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 
 	(void)state;
 	testdb_exec("UPDATE public.account_balance SET day_no = 20412, day_games_played = 3, games_played = 3");
 	assert_int_equal(claim(account, PLAY_3, 0).coins, 50);
 	assert_int_equal(claim(account, PLAY_3, 0).verdict, MISSION_BEFORE);
 	assert_int_equal(value_of("coins", account), 100); /* the first game's mission was noticed with it */
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_what_was_done_once_can_be_done_each_day_when_staff_make_it_so(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	struct claiming claiming = {.claim = {account, 7, 0, STR("telegram:main")}};
 	struct ctx ctx = testdb_ctx(app, arena, now + HOUR_US, 10); /* what was read of the catalogue before is no longer fresh */
 
@@ -240,12 +220,12 @@ static void test_what_was_done_once_can_be_done_each_day_when_staff_make_it_so(v
 	assert_int_equal(claiming.claimed.verdict, MISSION_CLAIMABLE);
 	assert_int_equal(claiming.claimed.coins, 50);
 	assert_int_equal(value_of("coins", account), 50);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_a_reward_of_nothing_is_claimed_without_a_row(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 
 	(void)state;
 	testdb_exec("UPDATE public.missions SET coins = 0 WHERE id = 1");
@@ -257,7 +237,7 @@ static void test_a_reward_of_nothing_is_claimed_without_a_row(void **state)
 
 static void test_what_does_not_fit_stays_to_be_claimed_and_holds_up_nothing(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 
 	(void)state;
 	testdb_exec("INSERT INTO public.badge_user_association SELECT 1, id, 'test', now() FROM public.badges WHERE code = 'rich'");
@@ -307,7 +287,7 @@ static void test_five_claims_at_once_pay_once(void **state)
 {
 	(void)state;
 	for (int round = 0; round < 20; round++) {
-		int64_t account = person("telegram", round + 1, 1);
+		int64_t account = people_add("telegram", round + 1, 1);
 		struct racer racers[THREADS] = {0};
 		size_t paid = 0;
 		size_t before = 0;
@@ -326,7 +306,7 @@ static void test_five_claims_at_once_pay_once(void **state)
 		assert_int_equal(before, THREADS - 1);
 		assert_int_equal(value_of("coins", account), 100);
 	}
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- the end of a period ---- */
@@ -342,7 +322,7 @@ static struct missions_paid pay_at(struct missions_payer *payer, int64_t at)
 
 static void test_a_day_and_a_week_are_paid_when_they_have_ended(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	int64_t midnight = counter_day_start(TODAY + 1);
 	int64_t monday = counter_week_start(THIS_WEEK + 1);
 	struct missions_payer payer = {0};
@@ -361,12 +341,12 @@ static void test_a_day_and_a_week_are_paid_when_they_have_ended(void **state)
 	assert_int_equal(unclaimed(), 1);
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', kind, reason, source, coins), ', ' ORDER BY id) FROM public.ledger"),
 	                    "mission_completed daily_win_1 missions 100, mission_completed weekly_play_20 missions 500");
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_a_worker_that_was_down_pays_when_it_is_back(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	struct missions_payer payer = {0};
 
 	(void)state;
@@ -377,12 +357,12 @@ static void test_a_worker_that_was_down_pays_when_it_is_back(void **state)
 	assert_int_equal(pay_at(&payer, now + 3 * DAY_US).count, 6);
 	assert_int_equal(value_of("coins", account), 180);
 	assert_int_equal(unclaimed(), 0);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_what_staff_change_of_a_mission_takes_no_reward_away(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	struct missions_payer payer = {0};
 
 	(void)state;
@@ -399,7 +379,7 @@ static void test_what_staff_change_of_a_mission_takes_no_reward_away(void **stat
 
 static void test_what_was_claimed_taken_along_or_done_once_is_not_paid_again(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	struct missions_payer payer = {0};
 
 	(void)state;
@@ -463,7 +443,7 @@ static void test_workers_and_claims_together_pay_each_once(void **state)
 
 	(void)state;
 	for (int i = 1; i <= 300; i++) {
-		assert_int_equal(person("telegram", i, 1), i);
+		assert_int_equal(people_add("telegram", i, 1), i);
 	}
 	testdb_exec("INSERT INTO public.mission_progress (user_id, mission_id, period_no, completed_at)"
 	            " SELECT id, m, 20412, now() FROM public.account, generate_series(1, 2) AS m");
@@ -476,7 +456,7 @@ static void test_workers_and_claims_together_pay_each_once(void **state)
 	assert_int_equal(unclaimed(), 0);
 	assert_int_equal(testdb_i64("SELECT sum(coins)::bigint FROM public.account_balance"), 300 * 150);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.ledger"), 600);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_what_cannot_be_paid_holds_up_nobody_and_is_tried_again(void **state)
@@ -486,7 +466,7 @@ static void test_what_cannot_be_paid_holds_up_nobody_and_is_tried_again(void **s
 
 	(void)state;
 	for (int i = 1; i <= MISSIONS_PORTION + 1; i++) {
-		(void)person("telegram", i, 1);
+		(void)people_add("telegram", i, 1);
 	}
 	testdb_exec("UPDATE public.account_balance SET coins = 9223372036854775807 WHERE account_id <= 100");
 	testdb_exec("INSERT INTO public.mission_progress (user_id, mission_id, period_no, completed_at)"
@@ -502,7 +482,7 @@ static void test_what_cannot_be_paid_holds_up_nobody_and_is_tried_again(void **s
 	paid = pay_at(&payer, now);
 	assert_int_equal(paid.count, MISSIONS_PORTION);
 	assert_int_equal(unclaimed(), 0);
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- people who join and part ---- */
@@ -538,7 +518,7 @@ static void in_tx(enum status (*step)(struct tx *, void *), struct parting *part
 
 static void test_missions_of_an_account_that_was_joined_pay_the_survivor(void **state)
 {
-	struct parting parting = {.a = person("telegram", 1, 2), .b = person("discord", 2, 1)};
+	struct parting parting = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 	struct missions_payer payer = {0};
 
 	(void)state;
@@ -552,7 +532,7 @@ static void test_missions_of_an_account_that_was_joined_pay_the_survivor(void **
 	assert_int_equal(pay_at(&payer, now + DAY_US).count, 1);
 	assert_int_equal(value_of("coins", parting.a) - before, 150);
 	assert_int_equal(value_of("coins", parting.b), 0);
-	assert_verified();
+	people_assert_verified();
 }
 
 static int64_t account_of(const char *platform, int platform_id)
@@ -562,7 +542,7 @@ static int64_t account_of(const char *platform, int platform_id)
 
 static struct parting linked_and_parted(void)
 {
-	struct parting parting = {.a = person("telegram", 1, 2), .b = person("discord", 2, 1)};
+	struct parting parting = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
 	in_tx(join_step, &parting);
 	return parting;
@@ -591,7 +571,7 @@ static void test_who_leaves_has_nothing_to_claim_a_second_time(void **state)
 	assert_int_equal(claim(parting.a, WIN_1, 0).coins, 100);
 	assert_int_equal(pay_at(&payer, now + 15 * DAY_US).count, 3);
 	assert_int_equal(testdb_i64("SELECT sum(coins)::bigint FROM public.account_balance") - before, 100 + 50 + 500 + 10);
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- /daily ---- */
@@ -622,7 +602,7 @@ static enum status come_back(int64_t account, int64_t at, struct daily_claimed *
 
 static void test_three_days_in_a_row_bring_the_badge_and_missions(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	struct daily_claimed claimed = {0};
 
 	(void)state;
@@ -641,12 +621,12 @@ static void test_three_days_in_a_row_bring_the_badge_and_missions(void **state)
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', kind, reason, xp, coins), ', ' ORDER BY id) FROM public.ledger"),
 	                    "daily 50 100, daily 55 110, daily 60 120, badge streak_3 150 75");
 	assert_int_equal(number("SELECT count(*) FROM public.mission_progress WHERE mission_id = %d AND claimed_at IS NULL", RETURN), 3);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_too_early_changes_nothing(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	struct daily_claimed claimed = {0};
 
 	(void)state;
@@ -659,12 +639,12 @@ static void test_too_early_changes_nothing(void **state)
 	assert_int_equal(come_back(account, now + (20 + 48) * HOUR_US + 1, &claimed), OK);
 	assert_int_equal(claimed.daily.streak, 1);
 	assert_int_equal(value_of("daily_streak", account), 1);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_rates_are_the_databases(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	struct daily_claimed claimed = {0};
 
 	(void)state;
@@ -681,7 +661,7 @@ static void test_rates_are_the_databases(void **state)
 
 static void test_a_sum_that_does_not_fit_is_refused_whole(void **state)
 {
-	int64_t account = person("telegram", 1, 1);
+	int64_t account = people_add("telegram", 1, 1);
 	struct daily_claimed claimed = {0};
 
 	(void)state;
@@ -722,7 +702,7 @@ static void test_two_platforms_at_the_same_instant_are_one_daily(void **state)
 	assert_int_equal(paid, 1);
 	assert_int_equal(value_of("dailies", parting.a), 1);
 	assert_int_equal(value_of("xp", parting.a) - before, 50);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_who_leaves_takes_the_last_daily_along_and_brings_it_back(void **state)
@@ -747,7 +727,7 @@ static void test_who_leaves_takes_the_last_daily_along_and_brings_it_back(void *
 	assert_int_equal(value_of("daily_streak", parting.a), 1); /* the later last_daily comes with its streak */
 	assert_int_equal(come_back(parting.a, now + 2 * DAY_US + 15 * HOUR_US, &claimed), OK);
 	assert_int_equal(claimed.daily.wait_us, HOUR_US);
-	assert_verified();
+	people_assert_verified();
 }
 
 int main(void)

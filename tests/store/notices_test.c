@@ -12,6 +12,7 @@
 #include "service/profile.h"
 #include "service/tx.h"
 #include "store/shown.h"
+#include "support/people.h"
 #include "support/testdb.h"
 
 static const int64_t now = INT64_C(1763645064) * SECOND_US; /* 2025-11-20T13:24:24Z */
@@ -34,10 +35,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	testdb_exec("TRUNCATE public.event_queue, public.event_key, public.event_key_recent, public.event, public.ledger, public.outbox,"
-	            " public.chat, public.merge, public.account_family, public.identity_reach, public.identity, public.account_balance,"
-	            " public.account"
-	            " RESTART IDENTITY CASCADE");
+	people_forget();
+	testdb_exec("TRUNCATE public.chat");
 	testdb_exec("DELETE FROM public.badges WHERE code LIKE 'test%'");
 	arena_free(arena);
 	return 0;

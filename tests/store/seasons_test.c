@@ -22,6 +22,7 @@
 #include "service/tx.h"
 #include "store/season.h"
 #include "store/store.h"
+#include "support/people.h"
 #include "support/testdb.h"
 
 /* Season 0 begins 2025-11-01T00:00:00Z. */
@@ -157,18 +158,6 @@ static const char *badges(void)
 	                   " FROM public.badge_user_association a JOIN public.badges b ON b.id = a.badge_id WHERE b.code LIKE 'season%'");
 }
 
-/* Rows add up to balances, and nobody has anything twice. */
-static void assert_verified(void)
-{
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
-	                            " FROM public.ledger GROUP BY 1) l ON l.user_id = b.account_id"
-	                            " WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)"), 0);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM (SELECT user_id, kind, reason FROM public.ledger WHERE kind IN ('badge', 'rank_up',"
-	                            " 'season_reward') GROUP BY 1, 2, 3 HAVING count(*) > 1) s"), 0);
-	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b WHERE b.achievements <>"
-	                            " (SELECT count(*) FROM public.badge_user_association a WHERE a.user_id = b.account_id)"), 0);
-}
-
 /* ---- the season's end ---- */
 
 static void test_a_season_that_is_on_is_not_closed(void **state)
@@ -212,7 +201,7 @@ static void test_a_season_is_closed_once_and_keeps_its_history(void **state)
 	                    "0 2025-11-01 00:00:00+00 2025-12-01 00:00:00+00 2025-12-01 00:00:01+00");
 	assert_string_equal(testdb_text("SELECT concat_ws(' ', idempotency_key, source, reason) FROM public.ledger"
 	                                " WHERE kind = 'season_reward' AND user_id = 2"), "season:0:2 season season 0, place 1");
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_a_balance_that_moves_on_leaves_its_sums_behind(void **state)
@@ -232,7 +221,7 @@ static void test_a_balance_that_moves_on_leaves_its_sums_behind(void **state)
 	/* What is paid for a season counts for the one that is on. */
 	assert_string_equal(testdb_text("SELECT string_agg(season_no || ':' || season_xp, ' ' ORDER BY account_id) FROM public.account_balance"),
 	                    "1:6100 1:3600 1:4600");
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_who_comes_too_late_counts_for_the_next_season(void **state)
@@ -252,7 +241,7 @@ static void test_who_comes_too_late_counts_for_the_next_season(void **state)
 	assert_string_equal(testdb_text("SELECT string_agg(season_no || ':' || xp, ' ' ORDER BY account_id) FROM public.account_balance"),
 	                    "1:5207 1:8 1:5 1:9");
 	assert_int_equal(testdb_i64("SELECT season_xp FROM public.unified_users WHERE id = 2"), 8);
-	assert_verified();
+	people_assert_verified();
 }
 
 struct coming_back {
@@ -303,7 +292,7 @@ static void test_a_clock_that_jumps_over_seasons_and_back_loses_nothing(void **s
 	assert_int_equal(close_all(far + SEASON_US), 3);
 	assert_string_equal(results(0), "1:120:4:1 2:110:0:2");
 	assert_string_equal(results(2), "1:12:0:1 2:3:0:2");
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- a transaction that is under way when the close begins ---- */
@@ -388,7 +377,7 @@ static void test_ties_share_a_place_and_each_gets_its_whole_prize(void **state)
 	                                " count(*) AS people, max(l.coins) AS coins FROM public.season_result r LEFT JOIN public.ledger l"
 	                                " ON l.user_id = r.user_id AND l.kind = 'season_reward' WHERE r.place IN (1, 3, 4, 10, 11, 49, 50, 54)"
 	                                " GROUP BY 1) s"), "1:2:1000 3:1:500 4:1:300 10:1:300 11:1:150 49:1:150 50:4:150 54:1");
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_hidden_and_erased_people_take_no_place(void **state)
@@ -404,7 +393,7 @@ static void test_hidden_and_erased_people_take_no_place(void **state)
 	assert_string_equal(rewards(), "2:1000 4:500");
 	assert_string_equal(badges(), "1:participant 2:champion 2:participant 4:participant 4:top10");
 	assert_int_equal(testdb_i64("SELECT participants * 10 + placed FROM public.season"), 42);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_portions_go_on_where_the_last_one_ended(void **state)
@@ -422,7 +411,7 @@ static void test_portions_go_on_where_the_last_one_ended(void **state)
 	                            " USING (user_id) WHERE r.place IS DISTINCT FROM w.place"), 0);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.badge_user_association a JOIN public.badges b ON b.id = a.badge_id"
 	                            " WHERE b.code = 'season_participant'"), SEASONS_COUNT_BATCH + SEASONS_PAY_BATCH + 7);
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- exactly once ---- */
@@ -468,7 +457,7 @@ static void test_a_closer_that_dies_leaves_a_whole_portion_or_none(void **state)
 	                            " FROM public.season_result) w USING (user_id) WHERE r.place = w.place"), SEASONS_PAY_BATCH + 20);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.ledger WHERE kind = 'season_reward'"), 50);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox WHERE topic = 'season'"), 50);
-	assert_verified();
+	people_assert_verified();
 }
 
 /* A row that lost its place in the work, as after a restore of one table alone: the keys still say what was paid. */
@@ -573,7 +562,7 @@ static void test_three_closers_and_five_who_earn_agree_on_every_point(void **sta
 	                            " WHERE at < '2025-12-01' GROUP BY 1) l USING (user_id) WHERE r.xp > l.xp"), 0);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.season_result r JOIN (SELECT user_id, rank() OVER (ORDER BY xp DESC) AS place"
 	                            " FROM public.season_result WHERE xp > 0) w USING (user_id) WHERE r.place IS DISTINCT FROM w.place"), 0);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_a_worker_that_was_away_closes_one_season_after_the_other(void **state)
@@ -596,7 +585,7 @@ static void test_a_worker_that_was_away_closes_one_season_after_the_other(void *
 	                                " WHERE kind = 'season_reward'"),
 	                    "season:0:1 1000, season:0:2 500, season:1:2 1000, season:1:1 500, season:2:3 1000");
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.season WHERE closed_at IS NOT NULL"), 3);
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- joining and parting ---- */
@@ -662,7 +651,7 @@ static void test_who_joins_before_the_close_begins_is_one_participant(void **sta
 	/* What a link pays (100 XP, 250 coins) was earned in the season by 1, after it by the others. */
 	assert_string_equal(results(0), "1:150:255:1 2:70:7:3 3:90:9:2");
 	assert_string_equal(rewards(), "1:1000 2:500 3:500");
-	assert_verified();
+	people_assert_verified();
 }
 
 /* The survivor's last event was applied by a clock a little ahead, the joining goes by one a little behind. */
@@ -676,7 +665,7 @@ static void test_a_joining_by_a_slow_clock_forgets_nobodys_season(void **state)
 	merge(3, 6, END - 1);
 	assert_int_equal(close_all(AFTER), 1);
 	assert_string_equal(results(0), "1:50:5:2 2:20:2:4 3:90:9:1 5:50:5:2");
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_who_joins_later_has_both_places_and_both_prizes(void **state)
@@ -695,7 +684,7 @@ static void test_who_joins_later_has_both_places_and_both_prizes(void **state)
 	                    "season:0:1 1 300, season:0:2 2 300, season:0:3 3 300, season:0:4 1 500, season:0:5 2 500, season:0:6 6 1000");
 	/* One person, one notice, of the better place. */
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox WHERE topic = 'season' AND account_id IN (1, 2)"), 2);
-	assert_verified();
+	people_assert_verified();
 }
 
 static void test_a_joining_that_is_undone_gives_back_only_the_season_that_is_on(void **state)
@@ -712,7 +701,7 @@ static void test_a_joining_that_is_undone_gives_back_only_the_season_that_is_on(
 	assert_int_equal(close_all(AFTER), 1);
 	assert_string_equal(results(0), "1:110:251:2 2:170:257:1 3:30:3:5 4:40:4:4 6:60:6:3");
 	assert_int_equal(testdb_i64("SELECT season_xp FROM public.account_balance WHERE account_id = 5"), 0);
-	assert_verified();
+	people_assert_verified();
 }
 
 /* ---- telling ---- */

@@ -143,7 +143,7 @@ UPDATE public.event_queue SET attempts = attempts + 1, error = $2::text WHERE id
 
 -- How many were accepted ever, for a rate.
 -- name: event_accepted
-SELECT last_value FROM public.event_queue_id_seq;
+SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM public.event_queue_id_seq;
 
 -- Since when the oldest event waits that is not set aside; NULL: none does.
 -- name: event_oldest
