@@ -99,8 +99,10 @@ static void call_done(void *arg, const struct http_response *response)
 	int64_t mono = clock_monotonic_us();
 	bool heard = response->outcome == HTTP_ANSWERED;
 	pace_end(flight->errands->own, heard, mono);
-	if (flight->by_bot) {
-		pace_end(flight->errands->bot, heard, mono);
+	if (flight->by_bot && heard) {
+		pace_end(flight->errands->bot, true, mono);
+	} else if (flight->by_bot) {
+		pace_leave(flight->errands->bot);
 	}
 	flight->heard(flight->arg, response, mono);
 }

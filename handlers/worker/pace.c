@@ -176,10 +176,15 @@ void pace_start(struct pace *pace, int64_t recipient, int64_t now)
 	}
 }
 
-void pace_end(struct pace *pace, bool heard, int64_t now)
+void pace_leave(struct pace *pace)
 {
 	assert(pace->flying > 0);
 	pace->flying--;
+}
+
+void pace_end(struct pace *pace, bool heard, int64_t now)
+{
+	pace_leave(pace);
 	pace->silent = heard ? 0 : pace->silent + 1;
 	pace->pauses = heard ? 0 : pace->pauses;
 	/* Many calls that end unheard together are one sign of silence, so they lengthen the pause once. */

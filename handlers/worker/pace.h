@@ -44,9 +44,13 @@ int64_t pace_wait(const struct pace *pace, int64_t recipient, int64_t now);
 /* pace_held - those who must wait now, at most `max`, into ret_recipients; forgets whom no rule remembers. Returns how many. */
 size_t pace_held(struct pace *pace, int64_t now, int64_t *ret_recipients, size_t max);
 
-/* pace_start - a call to `recipient` begins; pace_end - it is over; heard: the platform answered, whatever it said. */
+/*
+ * pace_start - a call to `recipient` begins; pace_end - it is over; heard: the platform answered, whatever it said. pace_leave - it is over,
+ * unheard, and was no message: that says nothing about messages.
+ */
 void pace_start(struct pace *pace, int64_t recipient, int64_t now);
 void pace_end(struct pace *pace, bool heard, int64_t now);
+void pace_leave(struct pace *pace);
 
 /* pace_hold - nothing to `recipient` for `us`; pace_hold_all - nothing to anybody. A shorter hold does not end a longer one. */
 void pace_hold(struct pace *pace, int64_t recipient, int64_t now, int64_t us);

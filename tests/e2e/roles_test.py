@@ -7,7 +7,7 @@ import time
 import pytest
 from conftest import wait_for
 from linking_test import buttons, people  # noqa: F401 (a fixture)
-from worker_test import second_worker  # noqa: F401 (a fixture)
+from worker_test import outbox, second_worker  # noqa: F401 (fixtures)
 
 E1, E2, LETTER_E, D1, LETTER_D, F = "9001", "9002", "9003", "9004", "9005", "9006"
 FOREIGN = "9999"
@@ -259,6 +259,22 @@ def test_429_is_waited_for_and_messages_are_not_held(roles, fakes, new_id):
     roles.fakes.rule("discord", {"status": 500}, method=LOOK, times=1)
     roles.move(person, -100)
     roles.wait_held(person)
+
+
+def test_roles_that_hang_hold_no_message_up(roles, outbox, fakes, new_id):  # noqa: F811
+    """Unheard looks made the bot silent: its messages were tried one at a time, with pauses of many seconds."""
+    roles.map(E_I=E1)
+    fakes.rule("discord", {"hang": 12}, method=LOOK, times=5)
+    crowd = roles.crowd(4)
+    for person in crowd:
+        roles.move(person, XP["E I"])
+    wait_for(lambda: len([call for call in fakes.calls(platform="discord") if call["method"] == LOOK]) > 4, 20, "looks that were given up")
+    for _ in range(5):
+        person = new_id()
+        outbox.account("discord", person, bot="discord")
+        outbox.wait_status(outbox.add(person, platform="discord", bot="discord"), "sent", 2)
+    for person in crowd:
+        roles.wait_held(person, E1, timeout=30)
 
 
 def test_the_buckets_headers_are_minded(roles, fakes, new_id):

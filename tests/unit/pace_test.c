@@ -151,6 +151,17 @@ static void a_silent_platform_is_tried_with_one_message_at_a_time(void **state)
 	assert_int_equal(pace_room(pace, now, true), 29);
 }
 
+static void calls_that_are_no_messages_make_nobody_silent(void **state)
+{
+	struct pace *pace = *state;
+	for (int i = 0; i < 10; i++) {
+		pace_start(pace, 0, NOW);
+		pace_leave(pace);
+	}
+	assert_int_equal(pace_room(pace, NOW, true), 20); /* they count all the same */
+	assert_int_equal(pace_room(pace, NOW + SECOND_US, true), 30);
+}
+
 /* Ten calls that hung together once made the first pause ten seconds long. */
 static void calls_that_end_unheard_together_make_one_pause(void **state)
 {
@@ -226,6 +237,7 @@ int main(void)
 		TEST(those_who_must_wait_are_told_and_forgotten),
 		TEST(a_hold_of_all_leaves_no_room),
 		TEST(a_silent_platform_is_tried_with_one_message_at_a_time),
+		TEST(calls_that_are_no_messages_make_nobody_silent),
 		TEST(calls_that_end_unheard_together_make_one_pause),
 		TEST(silence_never_pauses_longer_than_ten_seconds),
 		TEST(failures_are_counted_per_recipient),
