@@ -45,8 +45,8 @@ int64_t pace_wait(const struct pace *pace, int64_t recipient, int64_t now);
 size_t pace_held(struct pace *pace, int64_t now, int64_t *ret_recipients, size_t max);
 
 /*
- * pace_start - a call to `recipient` begins; pace_end - it is over; heard: the platform answered, whatever it said. pace_leave - it is over,
- * unheard, and was no message: that says nothing about messages.
+ * pace_start - a call to `recipient` begins; pace_end - it is over; heard: the platform answered, whatever it said. pace_leave - it is
+ * over, unheard, and was no message: that says nothing about messages.
  */
 void pace_start(struct pace *pace, int64_t recipient, int64_t now);
 void pace_end(struct pace *pace, bool heard, int64_t now);

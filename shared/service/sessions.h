@@ -2,7 +2,7 @@
  * sessions - what a bot keeps of a person (domain.md, Many bots on one base): two documents of its own, which no other bot sees.
  *
  * Whoever changes one says which version he has seen, and two who have seen the same change it one after the other: the second is refused.
- * No version is used twice, whatever happens to accounts: one that was seen before a joining or a parting of two sessions is stale after it.
+ * No version is used twice, whatever happens to accounts: one that was seen before two sessions were joined or parted is stale after it.
  */
 #ifndef TRIVET_SERVICE_SESSIONS_H
 #define TRIVET_SERVICE_SESSIONS_H
