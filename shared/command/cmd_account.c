@@ -49,12 +49,12 @@ enum status cmd_start_leaked(struct command_call *call, struct reply **ret_reply
 /* ---- /help ---- */
 
 enum {
-	TYPED_COMMANDS = 0
-#define COMMAND(...) + 1
+#define COMMAND(name, ...) TYPED_##name,
 #define ACTION(...)
 #include "command/commands.def"
 #undef COMMAND
 #undef ACTION
+	TYPED_COMMANDS
 };
 _Static_assert(1 + TYPED_COMMANDS <= REPLY_LINES_MAX, "/help prints a title and a line per command");
 

@@ -69,6 +69,7 @@ static void run_batch(void *owner, struct gather_batch *batch, int64_t deadline)
 	struct group_commit *group = owner;
 	/* Sorted by key: two processes that append the same keys in opposite orders would deadlock (decisions.md 11). */
 	struct keyed order[GATHER_ROWS_MAX];
+	assert(batch->count >= 1);
 	for (size_t i = 0; i < batch->count; i++) {
 		order[i] = (struct keyed){batch->rows[i].columns[0], i};
 	}

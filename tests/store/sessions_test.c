@@ -505,6 +505,22 @@ static void test_what_was_set_aside_is_kept_for_30_days(void **state)
 }
 
 /* Random changes, joinings, undos, partings: a version that was seen on a path names one answer of that path for ever. */
+/* What each reads under which version; whatever differs from before is marked. */
+static void remember_answers(const struct bot_person *people, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct sessions sessions;
+
+		assert_int_equal(get(&people[i], &sessions), OK);
+		if (sessions.count > 0) {
+			testdb_exec(str_z(arena, str_printf(arena,
+				"INSERT INTO public.seen VALUES (%d, %lld, '%s') ON CONFLICT (path, version) DO UPDATE"
+				" SET answer = CASE WHEN seen.answer = excluded.answer THEN seen.answer ELSE 'two answers' END",
+				i, (long long)sessions.list[0].version, shown(&people[i]))));
+		}
+	}
+}
+
 static void test_a_version_never_names_two_answers(void **state)
 {
 	struct bot_person people[4];
@@ -550,15 +566,7 @@ static void test_a_version_never_names_two_answers(void **state)
 		} else {
 			clean();
 		}
-		for (int i = 0; i < 4; i++) {
-			assert_int_equal(get(&people[i], &sessions), OK);
-			if (sessions.count > 0) {
-				testdb_exec(str_z(arena, str_printf(arena,
-					"INSERT INTO public.seen VALUES (%d, %lld, '%s') ON CONFLICT (path, version) DO UPDATE"
-					" SET answer = CASE WHEN seen.answer = excluded.answer THEN seen.answer ELSE 'two answers' END",
-					i, (long long)sessions.list[0].version, shown(&people[i]))));
-			}
-		}
+		remember_answers(people, 4);
 		assert_int_equal(testdb_i64("SELECT count(*) FROM public.seen WHERE answer = 'two answers'"), 0);
 		/* One present session per person and bot, whatever happened. */
 		assert_int_equal(testdb_i64("SELECT count(*) FROM (SELECT 1 FROM public.bot_session s LEFT JOIN public.account_family f"

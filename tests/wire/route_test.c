@@ -180,6 +180,13 @@ static void expect_fault(struct route route, const char *part)
 	assert_non_null(strstr(reason, part));
 }
 
+#define FAULT(change, part) \
+	do { \
+		bad = good; \
+		change; \
+		expect_fault(bad, part); \
+	} while (0)
+
 static void a_wrong_table_does_not_start(void **state)
 {
 	struct route good =
@@ -193,12 +200,6 @@ static void a_wrong_table_does_not_start(void **state)
 	assert_int_equal(routes_check(&good, 1, &row, &reason), OK);
 	assert_int_equal(row, 99);
 
-#define FAULT(change, part) \
-	do { \
-		bad = good; \
-		change; \
-		expect_fault(bad, part); \
-	} while (0)
 	FAULT(bad.method = METHOD_UNSET, "method");
 	FAULT(bad.method = METHOD_OTHER, "method");
 	FAULT(bad.path = NULL, "path");
@@ -219,15 +220,24 @@ static void a_wrong_table_does_not_start(void **state)
 	FAULT((bad.body_limit = 0, bad.body_cut = true), "body_limit");
 	FAULT(bad.body_limit = ARENA_REQUEST_LIMIT, "body_limit");
 	FAULT((bad.method = METHOD_GET, bad.path = "/v1/tickets/{id}"), "already");
-	good = (struct route)ROUTE(METHOD_POST, "/key", ROUTE_API_KEY, .body_limit = 10, .deadline_us = 1, .verify = verify_all, .run = run_echo,
+}
+
+static void a_row_that_says_too_little_for_the_document_does_not_start(void **state)
+{
+	struct route good = ROUTE(METHOD_POST, "/key", ROUTE_API_KEY, .body_limit = 10, .deadline_us = 1, .verify = verify_all, .run = run_echo,
 	                           .summary = "s", .takes = "A", .gives = "B");
+	const char *reason = NULL;
+	size_t row = 99;
+	struct route bad;
+
+	(void)state;
 	assert_int_equal(routes_check(&good, 1, &row, &reason), OK);
 	FAULT(bad.summary = NULL, "summary");
 	FAULT(bad.takes = NULL, "takes");
 	FAULT(bad.body_limit = 0, "takes");
 	FAULT(bad.gives = NULL, "answer");
-#undef FAULT
 }
+#undef FAULT
 
 static void a_table_fits_the_metrics(void **state)
 {
@@ -279,6 +289,7 @@ int main(void)
 		cmocka_unit_test(head_has_the_headers_of_get_and_no_body),
 		cmocka_unit_test(an_empty_answer_has_no_body),
 		cmocka_unit_test(a_wrong_table_does_not_start),
+		cmocka_unit_test(a_row_that_says_too_little_for_the_document_does_not_start),
 		cmocka_unit_test(a_table_fits_the_metrics),
 		cmocka_unit_test(a_row_without_access_does_not_compile),
 	};
