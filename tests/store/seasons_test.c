@@ -687,6 +687,107 @@ static void test_who_joins_later_has_both_places_and_both_prizes(void **state)
 	people_assert_verified();
 }
 
+/* Pairs join and part, and earn; their clocks are behind the season's end, at it, past it. */
+#define PAIRS 30
+#define ROUNDS 160
+
+static _Atomic int64_t joined[PAIRS + 1]; /* how a pair joined last */
+static atomic_int rounds;                  /* of all together */
+
+static void join_or_part(struct arena *own, int64_t pair, int64_t at)
+{
+	struct ctx ctx = testdb_ctx(app, own, at, 10);
+	struct join join = {.a = pair, .b = PAIRS + pair};
+	enum status status = tx_run(&ctx, join_step, &join);
+
+	if (status == NOT_FOUND) { /* they are one already */
+		join.merge_id = atomic_load(&joined[pair]);
+		status = join.merge_id != 0 ? tx_run(&ctx, undo_step, &join) : OK;
+	} else if (status == OK) {
+		atomic_store(&joined[pair], join.merge_id);
+	}
+	assert_true(status == OK || status == UNAVAILABLE);
+}
+
+static void *join_and_earn(void *arg)
+{
+	struct runner *runner = arg;
+	struct arena *own = arena_new((size_t)8 * 1024 * 1024);
+
+	for (int i = 0; i < ROUNDS; i++) {
+		int64_t pair = 1 + (runner->number * 11 + i * 7) % PAIRS;
+		int64_t at = END + ((i / 4 + runner->number) % 3 - 1) * SECOND_US;
+
+		arena_reset(own);
+		(void)atomic_fetch_add(&rounds, 1);
+		if (i % 4 == 3) {
+			join_or_part(own, pair, at);
+		} else {
+			enum status status = earn_in(own, i % 4 == 2 ? PAIRS + pair : pair, 1 + i % 5, 1, at);
+
+			assert_true(status == OK || status == NOT_FOUND || status == UNAVAILABLE); /* part of the other, or busy */
+		}
+	}
+	arena_free(own);
+	return NULL;
+}
+
+/* Some have gone on by then, some not, some joined in between. */
+static void *close_in_the_middle(void *arg)
+{
+	while (atomic_load(&rounds) < 2 * ROUNDS) {
+		(void)usleep(1000);
+	}
+	return close_again_and_again(arg);
+}
+
+/* Nothing is made or lost: results and the season that is on are together what was ever earned. */
+static void assert_all_counted(void)
+{
+	assert_string_equal(testdb_text("SELECT concat_ws(' ', r.xp + b.xp - l.xp, r.coins + b.coins - l.coins) FROM"
+	                                " (SELECT sum(xp) AS xp, sum(coins) AS coins FROM public.season_result) r,"
+	                                " (SELECT sum(season_xp) AS xp, sum(season_coins) AS coins FROM public.account_balance"
+	                                " WHERE season_no = 1) b,"
+	                                " (SELECT sum(xp) AS xp, sum(coins) AS coins FROM public.ledger WHERE kind NOT IN ('merge', 'unmerge')) l"),
+	                    "0 0");
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
+	                            " FROM public.ledger GROUP BY user_id) l ON l.user_id = b.account_id"
+	                            " WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)"), 0);
+}
+
+static void test_who_joins_and_parts_beside_the_close_is_counted_and_paid_once(void **state)
+{
+	struct runner runners[THREADS] = {0};
+	int closed = 0;
+
+	(void)state;
+	people("telegram", PAIRS);
+	people("discord", PAIRS);
+	for (int64_t i = 1; i <= 2 * PAIRS; i++) {
+		earn(i, 10 * i, i, DURING);
+		atomic_store(&joined[(i - 1) % PAIRS + 1], 0);
+	}
+	atomic_store(&over, false);
+	atomic_store(&rounds, 0);
+	for (int i = 0; i < THREADS; i++) {
+		runners[i].number = i;
+		assert_int_equal(pthread_create(&runners[i].thread, NULL, i < 5 ? join_and_earn : close_in_the_middle, &runners[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		atomic_store(&over, i >= 5);
+		assert_int_equal(pthread_join(runners[i].thread, NULL), 0);
+		closed += runners[i].closed;
+	}
+	assert_int_equal(closed + close_all(AFTER), 1);
+	assert_all_counted();
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.season_result r JOIN (SELECT user_id, rank() OVER (ORDER BY xp DESC) AS place"
+	                            " FROM public.season_result WHERE xp > 0) w USING (user_id) WHERE r.place IS DISTINCT FROM w.place"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.season_result r FULL JOIN (SELECT idempotency_key, coins FROM public.ledger"
+	                            " WHERE kind = 'season_reward') l ON l.idempotency_key = 'season:0:' || r.user_id LEFT JOIN"
+	                            " public.season_reward w ON r.place BETWEEN w.place_from AND w.place_to"
+	                            " WHERE l.coins IS DISTINCT FROM w.coins"), 0);
+}
+
 static void test_a_joining_that_is_undone_gives_back_only_the_season_that_is_on(void **state)
 {
 	int64_t early = 0;
@@ -838,6 +939,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_joins_before_the_close_begins_is_one_participant, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_joining_by_a_slow_clock_forgets_nobodys_season, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_joins_later_has_both_places_and_both_prizes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who_joins_and_parts_beside_the_close_is_counted_and_paid_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_joining_that_is_undone_gives_back_only_the_season_that_is_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_winners_are_told_once_in_their_language, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_prize_that_does_not_fit_holds_up_nobody, setup, teardown),
