@@ -748,7 +748,8 @@ static void assert_all_counted(void)
 	                                " (SELECT sum(xp) AS xp, sum(coins) AS coins FROM public.season_result) r,"
 	                                " (SELECT sum(season_xp) AS xp, sum(season_coins) AS coins FROM public.account_balance"
 	                                " WHERE season_no = 1) b,"
-	                                " (SELECT sum(xp) AS xp, sum(coins) AS coins FROM public.ledger WHERE kind NOT IN ('merge', 'unmerge')) l"),
+	                                " (SELECT sum(xp) AS xp, sum(coins) AS coins FROM public.ledger"
+	                                " WHERE kind NOT IN ('merge', 'unmerge')) l"),
 	                    "0 0");
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
 	                            " FROM public.ledger GROUP BY user_id) l ON l.user_id = b.account_id"
