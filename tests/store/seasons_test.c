@@ -380,6 +380,18 @@ static void test_ties_share_a_place_and_each_gets_its_whole_prize(void **state)
 	people_assert_verified();
 }
 
+/* A prize that the ledger cannot post would hold up the close for ever: the table takes none. */
+static void test_a_prize_is_one_that_can_be_paid(void **state)
+{
+	static const char *const wrong[] = {"coins = 9007199254740993", "coins = -1", "place_to = 0", "place_from = 0"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		testdb_exec(str_z(arena, str_printf(arena, "DO $$ BEGIN UPDATE public.season_reward SET %s WHERE place_from = 1; RAISE 'was taken';"
+			" EXCEPTION WHEN check_violation THEN NULL; END $$", wrong[i])));
+	}
+}
+
 static void test_hidden_and_erased_people_take_no_place(void **state)
 {
 	(void)state;
@@ -931,6 +943,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_clock_that_jumps_over_seasons_and_back_loses_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_close_waits_for_those_who_still_count_for_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ties_share_a_place_and_each_gets_its_whole_prize, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_prize_is_one_that_can_be_paid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hidden_and_erased_people_take_no_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_portions_go_on_where_the_last_one_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_closer_that_dies_leaves_a_whole_portion_or_none, setup, teardown),
