@@ -150,7 +150,7 @@ enum status command_member(struct command_call *call, struct member *ret_member)
 }
 
 /* Of a name among other words. */
-#define NAME_POINTS_MAX 32
+#define NAME_POINTS_MAX 64
 
 struct str command_name(struct command_call *call, struct str display_name)
 {

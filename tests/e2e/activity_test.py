@@ -135,9 +135,9 @@ def test_a_new_rank_is_told_once_in_private(stack, fakes, new_id):
     assert len(told()) == 1 and told()[0]["chat_id"] == user and "E II" in told()[0]["text"] and "500 coins" in told()[0]["text"]
 
 
-def give_xp(stack, amounts):
-    """One xp_change each: {telegram id: XP}. The same again is a duplicate."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def give_xp(stack, amounts, at=None):
+    """One xp_change each: {telegram id: XP}. The same again, at the same time, is a duplicate."""
+    at = at or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     answer = stack.api("POST", "/v1/events", {"events": [
         {"platform": "telegram", "platform_id": str(user), "type": "xp_change", "at": at, "data": {"xp": xp, "reason": "test"},
          "idempotency_key": f"xp:{user}:{xp}"} for user, xp in amounts.items()]})
@@ -156,9 +156,9 @@ def test_every_threshold_one_below_exact_and_one_above(stack, new_id, db):
 
 
 def test_the_whole_way_at_once_pays_every_reward_once(stack, new_id, db):
-    user = new_id()
+    user, at = new_id(), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     for _ in range(2):
-        give_xp(stack, {user: 52250})
+        give_xp(stack, {user: 52250}, at)
         wait_for(lambda: settled(db), 5, "the queue")
         found = stack.api("GET", f"/v1/users/telegram/{user}").json()
         assert (found["xp"], found["coins"], found["rank"]["name"]) == (53750, 56000, "S II")
