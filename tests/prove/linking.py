@@ -38,8 +38,8 @@ class Proof:
     def totals(self):
         """All that is held, less what the rows of rewards have brought: badges, missions, ranks."""
         with self.stack.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("""SELECT sum(b.xp)::bigint - (SELECT coalesce(sum(xp), 0) FROM ledger WHERE kind IN ('badge', 'mission_completed', 'rank_up'))::bigint,
-                sum(b.coins)::bigint - (SELECT coalesce(sum(coins), 0) FROM ledger WHERE kind IN ('badge', 'mission_completed', 'rank_up'))::bigint,
+            cursor.execute("""SELECT sum(b.xp)::bigint - (SELECT coalesce(sum(xp), 0) FROM ledger WHERE kind IN ('badge', 'mission_completed', 'rank_up', 'season_reward'))::bigint,
+                sum(b.coins)::bigint - (SELECT coalesce(sum(coins), 0) FROM ledger WHERE kind IN ('badge', 'mission_completed', 'rank_up', 'season_reward'))::bigint,
                 count(*) FROM account_balance b""")
             return cursor.fetchone()
 
@@ -49,7 +49,7 @@ class Proof:
             cursor.execute("""SELECT kind, sum(xp)::bigint, sum(coins)::bigint FROM ledger WHERE kind IN ('merge', 'unmerge') GROUP BY kind
                 HAVING sum(xp) <> 0 OR sum(coins) <> 0""")
             moved = cursor.fetchall()
-            cursor.execute("""SELECT user_id, kind, reason FROM ledger WHERE kind IN ('badge', 'mission_completed', 'rank_up')
+            cursor.execute("""SELECT user_id, kind, reason FROM ledger WHERE kind IN ('badge', 'mission_completed', 'rank_up', 'season_reward')
                 GROUP BY user_id, kind, reason HAVING count(*) > 1""")
             return moved + cursor.fetchall()
 
