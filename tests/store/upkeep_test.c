@@ -14,6 +14,7 @@
 #include "base/parse.h"
 #include "core/event.h"
 #include "io/app.h"
+#include "io/json.h"
 #include "service/applying.h"
 #include "service/events.h"
 #include "service/tx.h"
@@ -603,6 +604,7 @@ int main(void)
 	if (testdb_setup(NULL) != 0) {
 		return 1;
 	}
+	json_setup();
 	app = testdb_app(CONNECTIONS);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	testdb_app_close(app);
