@@ -11,9 +11,15 @@
  * What every session pins. search_path: statements are schema-qualified, nothing else is looked up. The formats are those that
  * pg_value.c reads. client_connection_check_interval: how the server notices that we closed a connection whose statement still runs.
  */
-static const char session_options[] = "-c search_path=pg_catalog -c timezone=UTC -c datestyle=ISO -c bytea_output=hex"
-                                      " -c lock_timeout=500ms -c statement_timeout=5s"
-                                      " -c idle_in_transaction_session_timeout=10s -c client_connection_check_interval=500ms";
+#define SESSION_OPTIONS \
+	"-c search_path=pg_catalog -c timezone=UTC -c datestyle=ISO -c bytea_output=hex -c lock_timeout=500ms -c statement_timeout=5s" \
+	" -c idle_in_transaction_session_timeout=10s -c client_connection_check_interval=500ms"
+
+/*
+ * On a reserved connection, whose one statement takes arrays: the server reckons with ten rows for an array that it does not know yet, so
+ * for fewer it would plan anew each time, for longer than the statement runs.
+ */
+#define PLANNED_ONCE " -c plan_cache_mode=force_generic_plan"
 
 static const char durability_sql[] = "SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'"
                                      " AND current_setting('synchronous_commit') IN ('on', 'remote_apply')";
@@ -354,7 +360,7 @@ enum status pg_conn_connect(struct pg_conn *conn)
 	};
 	const char *const values[] = {
 		"disable", "30", "10", "3", "10000",
-		conn->pool->url, conn->pool->application_name, "UTF8", session_options, NULL,
+		conn->pool->url, conn->pool->application_name, "UTF8", conn->reserved ? SESSION_OPTIONS PLANNED_ONCE : SESSION_OPTIONS, NULL,
 	};
 	static_assert(ARRAY_LEN(keywords) == ARRAY_LEN(values), "a value for each keyword");
 	conn->broken = false;

@@ -27,6 +27,8 @@ enum {
 	NO_SUCH_TABLE,
 	CAST_TEXT,
 	KILL_SELF,
+	FIND_THINGS,
+	TIMES_PLANNED,
 	STATEMENT_COUNT
 };
 
@@ -44,6 +46,8 @@ static const struct pg_statement statements[STATEMENT_COUNT] = {
 	[NO_SUCH_TABLE] = {"no_such_table", "SELECT 1 FROM public.nothing", 0},
 	[CAST_TEXT] = {"cast_text", "SELECT $1::text::bigint", 1},
 	[KILL_SELF] = {"kill_self", "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(1)", 0},
+	[FIND_THINGS] = {"find_things", "SELECT t.small FROM unnest($1::bigint[]) AS w (id) JOIN public.thing t ON t.id = w.id", 1},
+	[TIMES_PLANNED] = {"times_planned", "SELECT custom_plans FROM pg_prepared_statements WHERE name = 'find_things'", 0},
 };
 
 static const char schema[] =
@@ -1007,6 +1011,27 @@ static void a_reserved_connection_stands_beside_the_pool(void **state)
 	pg_release(NULL);
 }
 
+/* The server reckons with ten rows of an array it does not know yet, so that it would plan a statement for one row each time anew. */
+static void a_reserved_connection_plans_its_statement_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_conn *own = pg_reserve(fixture->pool);
+	struct pg_rows *rows = NULL;
+
+	assert_non_null(own);
+	assert_int_equal(pg_reserved_ready(own, in_ms(2000)), OK);
+	for (int i = 0; i < 20; i++) {
+		struct pg_params params = pg_params(fixture->arena);
+
+		pg_add_i64_array(&params, (const int64_t[]){1}, 1);
+		assert_int_equal(pg_run(own, fixture->arena, FIND_THINGS, &params, &rows), OK);
+		assert_int_equal(pg_row_count(rows), 1);
+	}
+	assert_int_equal(pg_run(own, fixture->arena, TIMES_PLANNED, NULL, &rows), OK);
+	assert_int_equal(pg_i64(rows, 0, 0), 0);
+	pg_release(own);
+}
+
 static int group_setup(void **state)
 {
 	int failed = testdb_setup(state);
@@ -1086,6 +1111,7 @@ int main(void)
 		TEST(the_breaker_sends_waiters_away),
 		TEST(slow_statements_beside_answered_ones_open_nothing),
 		TEST(a_reserved_connection_stands_beside_the_pool),
+		TEST(a_reserved_connection_plans_its_statement_once),
 	};
 	return cmocka_run_group_tests(tests, group_setup, testdb_teardown);
 }
