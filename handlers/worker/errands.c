@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "errand_list.h"
 
 #define TURN_BUDGET_US (2 * SECOND_US)
 /* While a call waits for room: a fifth of a second is how often there is some. */
@@ -18,8 +19,8 @@ struct errands {
 	struct pace *bot;
 	struct pace *own;
 	struct arena *arena; /* of one turn */
-	struct role_tasks *roles;
-	struct link_tasks *links;
+	struct errand_list *roles;
+	struct errand_list *links;
 	bool database_away;
 };
 
@@ -33,8 +34,8 @@ struct errands *errands_new(struct worker *worker, struct http_batch *batch, str
 	}
 	*errands = (struct errands){
 		.worker = worker, .batch = batch, .bot = bot, .own = pace_new(&rules), .arena = arena_new(WORKER_ARENA_LIMIT)};
-	errands->roles = role_tasks_new(errands);
-	errands->links = link_tasks_new(errands);
+	errands->roles = errand_list_new(errands, &role_errands);
+	errands->links = errand_list_new(errands, &link_errands);
 	if (errands->own == NULL || errands->arena == NULL || errands->roles == NULL || errands->links == NULL) {
 		errands_free(errands);
 		return NULL;
@@ -47,8 +48,8 @@ void errands_free(struct errands *errands)
 	if (errands == NULL) {
 		return;
 	}
-	role_tasks_free(errands->roles);
-	link_tasks_free(errands->links);
+	errand_list_free(errands->roles);
+	errand_list_free(errands->links);
 	arena_free(errands->arena);
 	pace_free(errands->own);
 	free(errands);
@@ -142,33 +143,29 @@ void errand_mind_bucket(const struct errand_flight *flight, int64_t mono, int64_
 
 void errands_turn(struct errands *errands, bool held)
 {
-	role_tasks_settle(errands->roles);
-	link_tasks_settle(errands->links);
+	errand_list_settle(errands->roles);
+	errand_list_settle(errands->links);
 	if (!held) {
-		role_tasks_drop(errands->roles);
-		link_tasks_drop(errands->links);
+		errand_list_drop(errands->roles);
+		errand_list_drop(errands->links);
 		return;
 	}
-	if (clock_monotonic_us() >= role_tasks_due(errands->roles)) {
-		role_tasks_claim(errands->roles);
-	}
-	if (clock_monotonic_us() >= link_tasks_due(errands->links)) {
-		link_tasks_claim(errands->links);
-	}
+	errand_list_claim(errands->roles);
+	errand_list_claim(errands->links);
 	/* Few and told at once: they go before the roles, whose sweep would take every call. */
-	link_tasks_start(errands->links);
-	role_tasks_start(errands->roles);
+	errand_list_start(errands->links);
+	errand_list_start(errands->roles);
 }
 
 static size_t count(const struct errands *errands, enum errand_state state)
 {
-	return role_tasks_count(errands->roles, state) + link_tasks_count(errands->links, state);
+	return errand_list_count(errands->roles, state) + errand_list_count(errands->links, state);
 }
 
 int64_t errands_wake(const struct errands *errands, int64_t mono)
 {
-	int64_t roles_at = role_tasks_due(errands->roles);
-	int64_t links_at = link_tasks_due(errands->links);
+	int64_t roles_at = errand_list_due(errands->roles);
+	int64_t links_at = errand_list_due(errands->links);
 	int64_t at = roles_at < links_at ? roles_at : links_at;
 	if (count(errands, ERRAND_DONE) > 0 && !errands->database_away) {
 		return mono;
@@ -186,8 +183,8 @@ size_t errands_flying(const struct errands *errands)
 
 void errands_drain(struct errands *errands)
 {
-	role_tasks_settle(errands->roles);
-	role_tasks_drop(errands->roles);
-	link_tasks_settle(errands->links);
-	link_tasks_drop(errands->links);
+	errand_list_settle(errands->roles);
+	errand_list_drop(errands->roles);
+	errand_list_settle(errands->links);
+	errand_list_drop(errands->links);
 }

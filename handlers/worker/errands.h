@@ -33,7 +33,7 @@ int64_t errands_wake(const struct errands *errands, int64_t mono);
 size_t errands_flying(const struct errands *errands);
 void errands_drain(struct errands *errands);
 
-/* ---- among the kinds of errands ---------------------------------------------------------------------------------------------- */
+/* ---- for the kinds of errands (errand_list.h) -------------------------------------------------------------------------------- */
 
 enum errand_state {
 	ERRAND_FREE = 0,
@@ -75,26 +75,5 @@ struct worker *errands_worker(const struct errands *errands);
 struct ctx errands_ctx(struct errands *errands);
 struct delivery_owner errands_owner(const struct errands *errands);
 bool errands_worked(struct errands *errands, const char *what, enum status status);
-
-/* A kind of errand: its tasks, and what a turn does with them. */
-struct role_tasks; /* roles.c */
-struct role_tasks *role_tasks_new(struct errands *errands);
-void role_tasks_free(struct role_tasks *tasks);
-size_t role_tasks_count(const struct role_tasks *tasks, enum errand_state state);
-void role_tasks_settle(struct role_tasks *tasks);
-void role_tasks_claim(struct role_tasks *tasks);
-void role_tasks_start(struct role_tasks *tasks);
-void role_tasks_drop(struct role_tasks *tasks); /* those that wait: their marks stay */
-int64_t role_tasks_due(const struct role_tasks *tasks);
-
-struct link_tasks; /* links.c */
-struct link_tasks *link_tasks_new(struct errands *errands);
-void link_tasks_free(struct link_tasks *tasks);
-size_t link_tasks_count(const struct link_tasks *tasks, enum errand_state state);
-void link_tasks_settle(struct link_tasks *tasks);
-void link_tasks_claim(struct link_tasks *tasks);
-void link_tasks_start(struct link_tasks *tasks);
-void link_tasks_drop(struct link_tasks *tasks);
-int64_t link_tasks_due(const struct link_tasks *tasks);
 
 #endif

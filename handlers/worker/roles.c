@@ -1,11 +1,7 @@
 /* Errands about roles: look at what a person holds, give what is missing, take what is too much, write it down. */
-#include <stdlib.h>
-
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "base/utf.h"
-#include "errands.h"
+#include "errand_list.h"
 #include "io/crypto.h"
 #include "io/json.h"
 #include "platform/roles.h"
@@ -14,23 +10,18 @@
 #define TASKS_MAX 4
 #define TASK_ARENA_LIMIT ((size_t)2 * 1024 * 1024)
 #define POLL_US (500 * 1000)
-#define POLL_BUSY_US (50 * 1000)
 /* Answers that are neither yes nor a reason; after that a person waits for the next change or the sweep. */
 #define ATTEMPTS_MAX 8
 /* Nobody heard: looking again says whether it took effect. */
 #define UNHEARD_PAUSE_US (5 * SECOND_US)
 /* As of messages: a refused token is a setting to be mended (decide.c). */
 #define TOKEN_PAUSE_US (30 * SECOND_US)
-#define ERROR_POINTS_MAX 200
 
 struct role_task {
-	struct role_tasks *tasks;
-	enum errand_state state;
-	struct arena *arena; /* of this person, reset when it is written */
+	struct errand errand;
 	struct roles_job job; /* our own copy */
 	struct rank rank;     /* what job.rank points to */
 	struct role_call call;
-	struct errand_flight flight;
 	struct role_step *steps;
 	size_t step_count;
 	size_t step_at; /* the step that `call` is about, unless it is the look */
@@ -41,57 +32,11 @@ struct role_task {
 	struct role_outcome outcome;
 };
 
-struct role_tasks {
-	struct errands *errands;
-	struct role_task list[TASKS_MAX];
-	int64_t due_at; /* the next look into the database; monotonic */
-};
-
 /* ---- tasks ------------------------------------------------------------------------------------------------------------------- */
 
-struct role_tasks *role_tasks_new(struct errands *errands)
+static struct role_task *task_of(struct errand *errand)
 {
-	struct role_tasks *tasks = calloc(1, sizeof *tasks);
-	bool ok = tasks != NULL;
-	for (size_t i = 0; i < TASKS_MAX && ok; i++) {
-		tasks->list[i].tasks = tasks;
-		tasks->list[i].arena = arena_new(TASK_ARENA_LIMIT);
-		ok = tasks->list[i].arena != NULL;
-	}
-	if (!ok) {
-		role_tasks_free(tasks);
-		return NULL;
-	}
-	tasks->errands = errands;
-	return tasks;
-}
-
-void role_tasks_free(struct role_tasks *tasks)
-{
-	for (size_t i = 0; i < TASKS_MAX && tasks != NULL; i++) {
-		arena_free(tasks->list[i].arena);
-	}
-	free(tasks);
-}
-
-size_t role_tasks_count(const struct role_tasks *tasks, enum errand_state state)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < TASKS_MAX; i++) {
-		count += tasks->list[i].state == state ? 1 : 0;
-	}
-	return count;
-}
-
-int64_t role_tasks_due(const struct role_tasks *tasks)
-{
-	return tasks->due_at;
-}
-
-static void task_free(struct role_task *task)
-{
-	arena_reset(task->arena);
-	*task = (struct role_task){.tasks = task->tasks, .arena = task->arena};
+	return (struct role_task *)errand;
 }
 
 static void task_done(struct role_task *task, struct role_outcome outcome)
@@ -100,21 +45,21 @@ static void task_done(struct role_task *task, struct role_outcome outcome)
 	task->outcome.guild_id = task->job.person.guild_id;
 	task->outcome.user_id = task->job.person.user_id;
 	task->outcome.mark = task->job.person.mark;
-	task->outcome.error = str_dup(task->arena, utf_clip_points(outcome.error, ERROR_POINTS_MAX));
-	task->state = ERRAND_DONE;
+	task->outcome.error = errand_why(&task->errand, outcome.error);
+	task->errand.state = ERRAND_DONE;
 }
 
 /* Once more after a while, or (us 0) when something changes. */
 static void task_postpone(struct role_task *task, int64_t us, struct str error, bool attempt)
 {
-	int64_t now = app_now(errands_worker(task->tasks->errands)->app);
+	int64_t now = app_now(errand_app(&task->errand));
 	task_done(task, (struct role_outcome){.due_at = us > 0 ? now + us : 0, .error = error, .attempt = attempt});
 }
 
 static void learn(struct role_task *task, int64_t role_id, struct str why)
 {
 	task->refusals[task->refusal_count++] = (struct roles_refusal){
-		.guild_id = task->job.person.guild_id, .role_id = role_id, .why = str_dup(task->arena, utf_clip_points(why, ERROR_POINTS_MAX))};
+		.guild_id = task->job.person.guild_id, .role_id = role_id, .why = errand_why(&task->errand, why)};
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------------------- */
@@ -129,8 +74,8 @@ static void task_next(struct role_task *task, enum role_act act, int64_t role_id
 {
 	task->call.act = act;
 	task->call.role_id = role_id;
-	task->flight.key = bucket_of(&task->call);
-	task->state = ERRAND_WAITING;
+	task->errand.flight.key = bucket_of(&task->call);
+	task->errand.state = ERRAND_WAITING;
 }
 
 /* The next step, or the end. Steps of roles that were refused meanwhile have lost their role. */
@@ -192,15 +137,15 @@ static void refused(struct role_task *task, struct str why)
 {
 	int64_t role_id = task->call.role_id;
 	learn(task, role_id, why);
-	for (size_t i = 0; i < TASKS_MAX; i++) {
-		struct role_task *other = &task->tasks->list[i];
-		bool same = other->state != ERRAND_FREE && other->call.guild_id == task->call.guild_id;
+	for (size_t i = 0; errand_list_at(task->errand.list, i) != NULL; i++) {
+		struct role_task *other = task_of(errand_list_at(task->errand.list, i));
+		bool same = other->errand.state != ERRAND_FREE && other->call.guild_id == task->call.guild_id;
 		for (size_t k = other->step_at; same && k < other->step_count; k++) {
-			if (other->steps[k].role_id == role_id && (other->state != ERRAND_FLYING || k > other->step_at)) {
+			if (other->steps[k].role_id == role_id && (other->errand.state != ERRAND_FLYING || k > other->step_at)) {
 				other->steps[k].role_id = 0;
 			}
 		}
-		if (same && other->state == ERRAND_WAITING && other->call.role_id == role_id && other->call.act != ROLE_LOOK) {
+		if (same && other->errand.state == ERRAND_WAITING && other->call.role_id == role_id && other->call.act != ROLE_LOOK) {
 			go_on(other);
 		}
 	}
@@ -212,10 +157,10 @@ static void refused(struct role_task *task, struct str why)
 static void guild_refused(struct role_task *task, struct str why)
 {
 	learn(task, 0, why);
-	for (size_t i = 0; i < TASKS_MAX; i++) {
-		struct role_task *other = &task->tasks->list[i];
-		if (other->state == ERRAND_WAITING && other->call.guild_id == task->call.guild_id) {
-			task_free(other);
+	for (size_t i = 0; errand_list_at(task->errand.list, i) != NULL; i++) {
+		struct role_task *other = task_of(errand_list_at(task->errand.list, i));
+		if (other->errand.state == ERRAND_WAITING && other->call.guild_id == task->call.guild_id) {
+			errand_clear(&other->errand);
 		}
 	}
 	task_postpone(task, SECOND_US, why, false);
@@ -229,16 +174,16 @@ static void failed(struct role_task *task, struct str why)
 
 static void told_to_wait(struct role_task *task, const struct role_result *result, int64_t mono)
 {
-	errand_hold(&task->flight, mono, result->wait_us);
+	errand_hold(&task->errand.flight, mono, result->wait_us);
 	if (result->global) {
-		errand_hold_bot(&task->flight, mono, result->wait_us);
+		errand_hold_bot(&task->errand.flight, mono, result->wait_us);
 	}
-	task->state = ERRAND_WAITING;
+	task->errand.state = ERRAND_WAITING;
 }
 
 static void token_refused(struct role_task *task, int64_t mono)
 {
-	errand_hold_bot(&task->flight, mono, TOKEN_PAUSE_US);
+	errand_hold_bot(&task->errand.flight, mono, TOKEN_PAUSE_US);
 	log_message(LOG_ERROR, "bot_refused", "the token of bot discord is refused: see trivet doctor");
 	task_postpone(task, TOKEN_PAUSE_US, STR("401: the bot's token was refused"), false);
 }
@@ -246,9 +191,9 @@ static void token_refused(struct role_task *task, int64_t mono)
 static void heard(void *arg, const struct http_response *response, int64_t mono)
 {
 	struct role_task *task = arg;
-	json_bind_arena(task->arena);
-	struct role_result result = discord_role_result(task->arena, &task->call, response);
-	errand_mind_bucket(&task->flight, mono, result.bucket_remaining, result.bucket_reset_us);
+	json_bind_arena(task->errand.arena);
+	struct role_result result = discord_role_result(task->errand.arena, &task->call, response);
+	errand_mind_bucket(&task->errand.flight, mono, result.bucket_remaining, result.bucket_reset_us);
 	switch (result.answer) {
 	case ROLE_DONE:
 		if (task->call.act == ROLE_LOOK) {
@@ -283,19 +228,20 @@ static void heard(void *arg, const struct http_response *response, int64_t mono)
 	}
 }
 
-static void task_call(struct role_task *task)
+static void call(struct errand *errand)
 {
+	struct role_task *task = task_of(errand);
 	struct http_request request;
-	json_bind_arena(task->arena);
-	enum status status = discord_role_request(task->arena, errands_worker(task->tasks->errands)->app->config, &task->call, &request);
+	json_bind_arena(task->errand.arena);
+	enum status status = discord_role_request(task->errand.arena, errand_app(&task->errand)->config, &task->call, &request);
 	if (status == OK) {
-		status = errand_call(&task->flight, &request);
+		status = errand_call(&task->errand.flight, &request);
 	}
 	if (status != OK) {
 		failed(task, STR("the call could not be made"));
 		return;
 	}
-	task->state = ERRAND_FLYING;
+	task->errand.state = ERRAND_FLYING;
 }
 
 /* ---- turns ------------------------------------------------------------------------------------------------------------------- */
@@ -303,92 +249,55 @@ static void task_call(struct role_task *task)
 /* Our own copy of what the turn's arena holds, and room for what comes of it. */
 static bool copy_job(struct role_task *task, const struct roles_job *job)
 {
-	struct role_rule *rules = arena_array(task->arena, job->rule_count, sizeof *rules);
+	struct role_rule *rules = arena_array(task->errand.arena, job->rule_count, sizeof *rules);
 	for (size_t i = 0; i < job->rule_count && rules != NULL; i++) {
 		rules[i] = job->rules[i];
-		rules[i].letter = str_dup(task->arena, job->rules[i].letter);
+		rules[i].letter = str_dup(task->errand.arena, job->rules[i].letter);
 	}
 	task->job = *job;
 	task->job.rules = rules;
-	task->job.person.mark = str_dup(task->arena, job->person.mark);
+	task->job.person.mark = str_dup(task->errand.arena, job->person.mark);
 	if (job->rank != NULL) {
 		task->rank = *job->rank;
-		task->rank.name = str_dup(task->arena, job->rank->name);
+		task->rank.name = str_dup(task->errand.arena, job->rank->name);
 		task->job.rank = &task->rank;
 	}
-	task->steps = arena_array(task->arena, job->rule_count, sizeof *task->steps);
-	task->wanted = arena_array(task->arena, job->rule_count, sizeof *task->wanted);
-	task->applied = arena_array(task->arena, job->rule_count, sizeof *task->applied);
-	task->refusals = arena_array(task->arena, job->rule_count + 1, sizeof *task->refusals);
-	return !arena_failed(task->arena);
+	task->steps = arena_array(task->errand.arena, job->rule_count, sizeof *task->steps);
+	task->wanted = arena_array(task->errand.arena, job->rule_count, sizeof *task->wanted);
+	task->applied = arena_array(task->errand.arena, job->rule_count, sizeof *task->applied);
+	task->refusals = arena_array(task->errand.arena, job->rule_count + 1, sizeof *task->refusals);
+	return !arena_failed(task->errand.arena);
 }
 
 static void task_take(struct role_task *task, const struct roles_job *job)
 {
 	if (!copy_job(task, job)) {
-		task_free(task);
+		errand_clear(&task->errand);
 		return;
 	}
 	task->call = (struct role_call){.guild_id = job->person.guild_id, .user_id = job->person.user_id};
-	task->flight = (struct errand_flight){.errands = task->tasks->errands, .by_bot = true, .heard = heard, .arg = task};
+	task->errand.who = job->person.user_id;
 	task_next(task, ROLE_LOOK, 0);
 }
 
-void role_tasks_claim(struct role_tasks *tasks)
+static enum status claim(struct errand_list *list, struct ctx *ctx, const struct errand_room *room, size_t *ret_count)
 {
-	int64_t in_work[TASKS_MAX];
-	size_t busy = 0;
 	struct roles_job *jobs = NULL;
 	size_t count = 0;
-	for (size_t i = 0; i < TASKS_MAX; i++) {
-		if (tasks->list[i].state != ERRAND_FREE) {
-			in_work[busy++] = tasks->list[i].job.person.user_id;
-		}
+	enum status status = roles_claim(ctx, &room->owner, room->in_work, room->in_work_count, room->room, &jobs, &count);
+	if (status != OK) {
+		return status;
 	}
-	tasks->due_at = clock_monotonic_us() + POLL_US;
-	if (busy == TASKS_MAX) {
-		tasks->due_at = clock_monotonic_us() + POLL_BUSY_US;
-		return;
+	for (size_t i = 0; i < count && errand_list_vacant(list) != NULL; i++) {
+		task_take(task_of(errand_list_vacant(list)), &jobs[i]);
 	}
-	struct ctx ctx = errands_ctx(tasks->errands);
-	struct delivery_owner owner = errands_owner(tasks->errands);
-	enum status status = roles_claim(&ctx, &owner, in_work, busy, TASKS_MAX - busy, &jobs, &count);
-	if (!errands_worked(tasks->errands, "looking for roles to change", status)) {
-		return;
-	}
-	for (size_t i = 0, k = 0; i < TASKS_MAX && k < count; i++) {
-		if (tasks->list[i].state == ERRAND_FREE) {
-			task_take(&tasks->list[i], &jobs[k++]);
-		}
-	}
-	if (count > 0) {
-		tasks->due_at = clock_monotonic_us() + POLL_BUSY_US;
-	}
+	*ret_count = count;
+	return OK;
 }
 
-void role_tasks_start(struct role_tasks *tasks)
+static void postpone(struct errand *errand, int64_t us)
 {
-	for (size_t i = 0; i < TASKS_MAX; i++) {
-		struct role_task *task = &tasks->list[i];
-		int64_t mono = clock_monotonic_us();
-		if (task->state != ERRAND_WAITING) {
-			continue;
-		}
-		if (errand_wait(&task->flight, mono) > ERRAND_WAIT_MAX_US) {
-			task_postpone(task, errand_wait(&task->flight, mono), STR("429: told to wait"), false);
-		} else if (errand_may_call(&task->flight, mono)) {
-			task_call(task);
-		}
-	}
-}
-
-void role_tasks_drop(struct role_tasks *tasks)
-{
-	for (size_t i = 0; i < TASKS_MAX; i++) {
-		if (tasks->list[i].state == ERRAND_WAITING) {
-			task_free(&tasks->list[i]);
-		}
-	}
+	task_postpone(task_of(errand), us, STR("429: told to wait"), false);
 }
 
 static void tell(const struct roles_refusal *refusal)
@@ -408,22 +317,32 @@ static void tell(const struct roles_refusal *refusal)
 	}
 }
 
-void role_tasks_settle(struct role_tasks *tasks)
+static enum status settle(struct errand *errand, struct ctx *ctx)
 {
-	for (size_t i = 0; i < TASKS_MAX; i++) {
-		struct role_task *task = &tasks->list[i];
-		if (task->state != ERRAND_DONE) {
-			continue;
-		}
-		struct ctx ctx = errands_ctx(tasks->errands);
-		enum status status = roles_settle(&ctx, &task->outcome, task->refusals, task->refusal_count);
-		if (!errands_worked(tasks->errands, "writing what became of roles", status)) {
-			return; /* written at the next turn */
-		}
-		for (size_t k = 0; k < task->refusal_count; k++) {
-			tell(&task->refusals[k]);
-		}
-		task_free(task);
-		tasks->due_at = 0;
+	struct role_task *task = task_of(errand);
+	enum status status = roles_settle(ctx, &task->outcome, task->refusals, task->refusal_count);
+	if (status != OK) {
+		return status;
 	}
+	for (size_t i = 0; i < task->refusal_count; i++) {
+		tell(&task->refusals[i]);
+	}
+	errand_clear(errand);
+	return OK;
 }
+
+const struct errand_kind role_errands = {
+	.task_size = sizeof(struct role_task),
+	.tasks_max = TASKS_MAX,
+	.arena_limit = TASK_ARENA_LIMIT,
+	.poll_us = POLL_US,
+	.looks_on = true, /* of a sweep */
+	.by_bot = true,
+	.looking = "looking for roles to change",
+	.writing = "writing what became of roles",
+	.claim = claim,
+	.call = call,
+	.heard = heard,
+	.postpone = postpone,
+	.settle = settle,
+};
