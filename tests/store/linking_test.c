@@ -215,25 +215,13 @@ static enum status earn_step(struct tx *tx, struct call *call)
 
 /* ---- people --------------------------------------------------------------------------------------------------------------------- */
 
-static int64_t number(const char *format, ...) PRINTF_LIKE(1, 2);
-static int64_t number(const char *format, ...)
-{
-	char sql[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(sql, sizeof(sql), format, args);
-	va_end(args);
-	return testdb_i64(sql);
-}
-
 /* An account without anybody, made `age` days ago. */
 static int64_t new_account(int age)
 {
-	int64_t id = number("INSERT INTO public.account (created_at)"
-	                    " VALUES (to_timestamp(1800000000) - make_interval(days => %d)) RETURNING id", age);
+	int64_t id = testdb_i64f("INSERT INTO public.account (created_at)"
+	                         " VALUES (to_timestamp(1800000000) - make_interval(days => %d)) RETURNING id", age);
 
-	(void)number("INSERT INTO public.account_balance (account_id) VALUES (%lld) RETURNING 1", (long long)id);
+	(void)testdb_i64f("INSERT INTO public.account_balance (account_id) VALUES (%lld) RETURNING 1", (long long)id);
 	return id;
 }
 
@@ -241,8 +229,8 @@ static int64_t new_account(int age)
 static int64_t add_identity(int64_t account, enum platform platform, int age)
 {
 	bool site = platform == WEBSITE;
-	int64_t serial = number("SELECT coalesce(max(id), 0) + 1 FROM public.identity");
-	int64_t id = number(
+	int64_t serial = testdb_i64("SELECT coalesce(max(id), 0) + 1 FROM public.identity");
+	int64_t id = testdb_i64f(
 		"INSERT INTO public.identity (account_id, platform, platform_id, email, name, first_seen, last_seen, attached_at) SELECT %lld,"
 		" '%.*s', CASE WHEN %s THEN NULL ELSE %lld END, CASE WHEN %s THEN 'p%lld@example.org' END, 'p%di%lld', t, t, t"
 		" FROM (SELECT to_timestamp(1800000000) - make_interval(days => %d) AS t) x RETURNING id",
@@ -250,8 +238,8 @@ static int64_t add_identity(int64_t account, enum platform platform, int age)
 		(long long)serial, (int)platform, (long long)serial, age);
 
 	if (!site) {
-		(void)number("INSERT INTO public.identity_reach VALUES (%lld, '%.*s', true, NULL, now()) RETURNING 1", (long long)id,
-		             STR_ARG(bot_of(platform)));
+		(void)testdb_i64f("INSERT INTO public.identity_reach VALUES (%lld, '%.*s', true, NULL, now()) RETURNING 1", (long long)id,
+		                  STR_ARG(bot_of(platform)));
 	}
 	return id;
 }
@@ -263,7 +251,7 @@ static int64_t person(enum platform platform, int age)
 
 static int64_t account_of(int64_t identity)
 {
-	return number("SELECT account_id FROM public.identity WHERE id = %lld", (long long)identity);
+	return testdb_i64f("SELECT account_id FROM public.identity WHERE id = %lld", (long long)identity);
 }
 
 static struct str fresh_key(struct scene *scene, const char *what)
@@ -282,39 +270,39 @@ static void assert_balance(int64_t identity, int64_t xp, int64_t coins)
 {
 	int64_t account = account_of(identity);
 
-	assert_int_equal(number("SELECT xp FROM public.account_balance WHERE account_id = %lld", (long long)account), xp);
-	assert_int_equal(number("SELECT coins FROM public.account_balance WHERE account_id = %lld", (long long)account), coins);
+	assert_int_equal(testdb_i64f("SELECT xp FROM public.account_balance WHERE account_id = %lld", (long long)account), xp);
+	assert_int_equal(testdb_i64f("SELECT coins FROM public.account_balance WHERE account_id = %lld", (long long)account), coins);
 }
 
 /* What must hold whatever people do. */
 static void assert_sound(int64_t xp, int64_t coins)
 {
-	assert_int_equal(number("SELECT sum(xp)::bigint FROM public.account_balance"), xp);
-	assert_int_equal(number("SELECT sum(coins)::bigint FROM public.account_balance"), coins);
-	assert_int_equal(number("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
-	                        " FROM public.ledger GROUP BY user_id) l ON l.user_id = b.account_id"
-	                        " WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)"), 0);
+	assert_int_equal(testdb_i64("SELECT sum(xp)::bigint FROM public.account_balance"), xp);
+	assert_int_equal(testdb_i64("SELECT sum(coins)::bigint FROM public.account_balance"), coins);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins"
+	                            " FROM public.ledger GROUP BY user_id) l ON l.user_id = b.account_id"
+	                            " WHERE b.xp <> coalesce(l.xp, 0) OR b.coins <> coalesce(l.coins, 0)"), 0);
 	/* Every row goes on from the one before it (`trivet verify`, order). */
-	assert_int_equal(number("SELECT count(*) FROM public.account_balance b JOIN (SELECT user_id,"
-	                        " sum(public.ledger_place(xp_after, coins_after)::numeric"
-	                        " - public.ledger_place(xp_after - xp, coins_after - coins)) AS chain FROM public.ledger GROUP BY user_id) l"
-	                        " ON l.user_id = b.account_id"
-	                        " WHERE l.chain <> public.ledger_place(b.xp, b.coins)::numeric - public.ledger_place(0, 0)"), 0);
-	assert_int_equal(number("SELECT count(*) FROM public.account a WHERE merged_into IS NULL"
-	                        " AND NOT EXISTS (SELECT 1 FROM public.identity i WHERE i.account_id = a.id)"), 0);
-	assert_int_equal(number("SELECT count(*) FROM public.identity i JOIN public.account a ON a.id = i.account_id"
-	                        " WHERE a.merged_into IS NOT NULL"), 0);
-	assert_int_equal(number("SELECT count(*) FROM public.account a FULL JOIN public.account_family f ON f.account_id = a.id"
-	                        " WHERE (a.merged_into IS NULL) <> (f.account_id IS NULL)"), 0);
-	assert_int_equal(number("WITH RECURSIVE up(id, at) AS (SELECT id, merged_into FROM public.account WHERE merged_into IS NOT NULL"
-	                        " UNION ALL SELECT u.id, a.merged_into FROM up u JOIN public.account a ON a.id = u.at"
-	                        " WHERE a.merged_into IS NOT NULL), root AS (SELECT u.id, u.at FROM up u JOIN public.account a ON a.id = u.at"
-	                        " WHERE a.merged_into IS NULL) SELECT count(*) FROM public.account_family f"
-	                        " LEFT JOIN root r ON r.id = f.account_id WHERE r.at IS DISTINCT FROM f.survivor_id"), 0);
-	assert_int_equal(number("SELECT count(*) FROM public.account_balance b JOIN public.account a ON a.id = b.account_id"
-	                        " WHERE a.merged_into IS NOT NULL AND (b.xp <> 0 OR b.coins <> 0 OR b.messages_sent <> 0)"), 0);
-	assert_int_equal(number("SELECT count(*) FROM public.account_code c JOIN public.identity i ON i.id = c.identity_id"
-	                        " WHERE i.account_id <> c.account_id"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b JOIN (SELECT user_id,"
+	                            " sum(public.ledger_place(xp_after, coins_after)::numeric"
+	                            " - public.ledger_place(xp_after - xp, coins_after - coins)) AS chain FROM public.ledger GROUP BY user_id) l"
+	                            " ON l.user_id = b.account_id"
+	                            " WHERE l.chain <> public.ledger_place(b.xp, b.coins)::numeric - public.ledger_place(0, 0)"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account a WHERE merged_into IS NULL"
+	                            " AND NOT EXISTS (SELECT 1 FROM public.identity i WHERE i.account_id = a.id)"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.identity i JOIN public.account a ON a.id = i.account_id"
+	                            " WHERE a.merged_into IS NOT NULL"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account a FULL JOIN public.account_family f ON f.account_id = a.id"
+	                            " WHERE (a.merged_into IS NULL) <> (f.account_id IS NULL)"), 0);
+	assert_int_equal(testdb_i64("WITH RECURSIVE up(id, at) AS (SELECT id, merged_into FROM public.account WHERE merged_into IS NOT NULL"
+	                            " UNION ALL SELECT u.id, a.merged_into FROM up u JOIN public.account a ON a.id = u.at"
+	                            " WHERE a.merged_into IS NOT NULL), root AS (SELECT u.id, u.at FROM up u JOIN public.account a ON a.id = u.at"
+	                            " WHERE a.merged_into IS NULL) SELECT count(*) FROM public.account_family f"
+	                            " LEFT JOIN root r ON r.id = f.account_id WHERE r.at IS DISTINCT FROM f.survivor_id"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance b JOIN public.account a ON a.id = b.account_id"
+	                            " WHERE a.merged_into IS NOT NULL AND (b.xp <> 0 OR b.coins <> 0 OR b.messages_sent <> 0)"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_code c JOIN public.identity i ON i.id = c.identity_id"
+	                            " WHERE i.account_id <> c.account_id"), 0);
 }
 
 /* ---- what people do ------------------------------------------------------------------------------------------------------------- */
@@ -390,8 +378,8 @@ static enum unlink_verdict unlink_identity(struct scene *scene, int64_t actor, i
 
 static int64_t told(int64_t identity, const char *topic)
 {
-	return number("SELECT count(*) FROM public.outbox o JOIN public.identity i ON i.platform = o.platform AND i.platform_id = o.recipient"
-	              " WHERE i.id = %lld AND o.topic = '%s'", (long long)identity, topic);
+	return testdb_i64f("SELECT count(*) FROM public.outbox o JOIN public.identity i ON i.platform = o.platform AND i.platform_id = o.recipient"
+	                   " WHERE i.id = %lld AND o.topic = '%s'", (long long)identity, topic);
 }
 
 /* ---- chains --------------------------------------------------------------------------------------------------------------------- */
@@ -603,12 +591,12 @@ static void sums_of_periods_and_counters_go_and_return(void **state)
 	scene->now += LINK_MERGES_WINDOW_US; /* also past the limit of merges */
 	chain.inner = join(scene, chain.a, chain.b);
 	chain.outer = join(scene, chain.a, chain.c);
-	assert_int_equal(number("SELECT messages_sent * 1000 + season_xp FROM public.account_balance WHERE account_id = %lld",
-	                        (long long)account_of(chain.c)), 21030);
+	assert_int_equal(testdb_i64f("SELECT messages_sent * 1000 + season_xp FROM public.account_balance WHERE account_id = %lld",
+	                             (long long)account_of(chain.c)), 21030);
 	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
 	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
-	assert_int_equal(number("SELECT count(*) FROM public.account_balance WHERE messages_sent = 7 AND season_xp = 10 AND week_xp = 5"
-	                        " AND games_played = 3 AND games_won = 2"), 4);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account_balance WHERE messages_sent = 7 AND season_xp = 10 AND week_xp = 5"
+	                            " AND games_played = 3 AND games_won = 2"), 4);
 }
 
 /* ---- who may undo --------------------------------------------------------------------------------------------------------------- */
@@ -685,7 +673,7 @@ static void nobody_is_told_of_himself(void **state)
 	int64_t redeemer = person(TELEGRAM, 5);
 
 	(void)join(scene, site, redeemer);
-	assert_int_equal(number("SELECT count(*) FROM public.outbox"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.outbox"), 0);
 }
 
 static void staff_join_and_both_sides_are_told(void **state)
@@ -714,9 +702,9 @@ static void an_undo_takes_the_mark_of_the_new_one_back(void **state)
 	int64_t b = person(DISCORD, 10);
 	int64_t merge = join(scene, a, b);
 
-	assert_int_equal(number("SELECT count(linked_at) FROM public.identity"), 2);
+	assert_int_equal(testdb_i64("SELECT count(linked_at) FROM public.identity"), 2);
 	assert_int_equal(undo(scene, 0, merge), LINK_UNDO_ALLOWED);
-	assert_int_equal(number("SELECT count(linked_at) FROM public.identity"), 0);
+	assert_int_equal(testdb_i64("SELECT count(linked_at) FROM public.identity"), 0);
 }
 
 /* ---- codes and questions that outlive what they were made for --------------------------------------------------------------------- */
@@ -736,7 +724,7 @@ static void a_code_ends_with_a_separation(void **state)
 	code = issue(scene, b);
 	assert_int_equal(unlink_identity(scene, a, b), UNLINK_ALLOWED);
 	assert_int_equal(redeem(scene, guest, code.token).outcome, LINK_UNKNOWN);
-	assert_int_equal(account_of(guest), number("SELECT max(id) FROM public.account WHERE id = %lld", (long long)account_of(guest)));
+	assert_int_equal(account_of(guest), testdb_i64f("SELECT max(id) FROM public.account WHERE id = %lld", (long long)account_of(guest)));
 	assert_sound(0, 0);
 }
 
@@ -750,7 +738,7 @@ static void a_code_is_of_an_account_that_lives(void **state)
 
 	assert_int_equal(in_tx(scene, issue_step, &call), OK);
 	assert_int_equal(account_of(asking), account_of(older));
-	assert_int_equal(number("SELECT account_id FROM public.account_code"), account_of(older));
+	assert_int_equal(testdb_i64("SELECT account_id FROM public.account_code"), account_of(older));
 	assert_sound(0, 0);
 }
 
@@ -942,7 +930,7 @@ static void a_new_name_is_written_after_accounts_are_locked(void **state)
 
 	assert_int_equal(tx_run(&ctx, see, &seeing), OK);
 	assert_string_equal(testdb_text("SELECT name FROM public.identity"), "New name");
-	assert_int_equal(number("SELECT count(*) FROM public.identity_reach WHERE bot = 'quiz' AND can_message"), 1);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.identity_reach WHERE bot = 'quiz' AND can_message"), 1);
 }
 
 static enum status language_step(struct tx *tx, struct call *call)
@@ -961,7 +949,7 @@ static void a_choice_is_not_written_to_an_account_that_is_gone(void **state)
 	assert_int_equal(in_tx(scene, language_step, &call), NOT_FOUND);
 	call.a = account_of(b);
 	assert_int_equal(in_tx(scene, language_step, &call), OK);
-	assert_int_equal(number("SELECT count(*) FROM public.account WHERE language = 'ru'"), 1);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account WHERE language = 'ru'"), 1);
 }
 
 static void a_farewell_makes_no_account(void **state)
@@ -972,10 +960,10 @@ static void a_farewell_makes_no_account(void **state)
 	struct ctx ctx = ctx_of(scene);
 
 	assert_int_equal(contact_reach(&ctx, &update, false), OK);
-	assert_int_equal(number("SELECT count(*) FROM public.account"), 0);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.account"), 0);
 	assert_int_equal(contact_reach(&ctx, &update, true), OK);
 	assert_int_equal(contact_reach(&ctx, &update, false), OK);
-	assert_int_equal(number("SELECT count(*) FROM public.identity_reach WHERE NOT can_message"), 1);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.identity_reach WHERE NOT can_message"), 1);
 }
 
 static void say_lang(struct scene *scene, const char *key, enum message expected)
@@ -1235,7 +1223,7 @@ static void whatever_many_do_at_once_the_sums_stay(void **state)
 	struct storm storm = {.app = scene->app, .until = clock_monotonic_us() + STORM_US, .now = NOW};
 	struct gust gusts[STORM_THREADS];
 	pthread_t threads[STORM_THREADS];
-	int64_t deadlocks = number("SELECT deadlocks FROM pg_catalog.pg_stat_database WHERE datname = pg_catalog.current_database()");
+	int64_t deadlocks = testdb_i64("SELECT deadlocks FROM pg_catalog.pg_stat_database WHERE datname = pg_catalog.current_database()");
 
 	testdb_exec("SELECT public.make_day_partitions('ledger', (to_timestamp(1800000000) AT TIME ZONE 'UTC')::date, 0, 60)");
 	for (size_t i = 0; i < STORM_PEOPLE; i++) {
@@ -1256,7 +1244,7 @@ static void whatever_many_do_at_once_the_sums_stay(void **state)
 	assert_int_equal(storm.odd, 0);
 	assert_sound(storm.xp, storm.coins);
 	testdb_exec("SELECT pg_catalog.pg_stat_clear_snapshot()");
-	assert_int_equal(number("SELECT deadlocks FROM pg_catalog.pg_stat_database WHERE datname = pg_catalog.current_database()"), deadlocks);
+	assert_int_equal(testdb_i64("SELECT deadlocks FROM pg_catalog.pg_stat_database WHERE datname = pg_catalog.current_database()"), deadlocks);
 }
 
 int main(void)

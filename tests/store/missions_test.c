@@ -51,40 +51,16 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int64_t number(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int64_t number(const char *format, ...)
-{
-	char sql[1024];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(sql, sizeof(sql), format, args);
-	va_end(args);
-	return testdb_i64(sql);
-}
-
-static void change(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void change(const char *format, ...)
-{
-	char sql[1024];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(sql, sizeof(sql), format, args);
-	va_end(args);
-	testdb_exec(sql);
-}
-
 static int64_t value_of(const char *column, int64_t account)
 {
-	return number("SELECT %s FROM public.account_balance WHERE account_id = %lld", column, (long long)account);
+	return testdb_i64f("SELECT %s FROM public.account_balance WHERE account_id = %lld", column, (long long)account);
 }
 
 /* As the economy leaves it when the goal of a day's or week's mission is reached. */
 static void complete(int64_t account, int mission, int period_no)
 {
-	change("INSERT INTO public.mission_progress (user_id, mission_id, period_no, completed_at) VALUES (%lld, %d, %d,"
-	       " to_timestamp(1763645000))", (long long)account, mission, period_no);
+	testdb_execf("INSERT INTO public.mission_progress (user_id, mission_id, period_no, completed_at) VALUES (%lld, %d, %d,"
+	             " to_timestamp(1763645000))", (long long)account, mission, period_no);
 }
 
 static int64_t unclaimed(void)
@@ -148,8 +124,8 @@ static void test_each_refusal_is_told_apart_and_pays_nothing(void **state)
 	complete(account, WIN_1, TODAY - 1);
 	complete(account, PLAY_20, THIS_WEEK - 1);
 	testdb_exec("UPDATE public.account_balance SET games_played = 1, day_no = 20412, day_games_played = 2");
-	change("INSERT INTO public.mission_progress VALUES (%lld, 7, 0, now(), now(), false), (%lld, 3, %d, now(), NULL, true)",
-	       (long long)account, (long long)account, TODAY);
+	testdb_execf("INSERT INTO public.mission_progress VALUES (%lld, 7, 0, now(), now(), false), (%lld, 3, %d, now(), NULL, true)",
+	             (long long)account, (long long)account, TODAY);
 	assert_int_equal(claim(account, 77, 0).verdict, MISSION_UNKNOWN);
 	assert_int_equal(claim(account, PLAY_3, 0).verdict, MISSION_NOT_REACHED);
 	assert_int_equal(claim(account, WIN_1, TODAY).verdict, MISSION_NOT_REACHED);
@@ -213,7 +189,7 @@ static void test_what_was_done_once_can_be_done_each_day_when_staff_make_it_so(v
 	struct ctx ctx = testdb_ctx(app, arena, now + HOUR_US, 10); /* what was read of the catalogue before is no longer fresh */
 
 	(void)state;
-	change("INSERT INTO public.mission_progress VALUES (%lld, 7, 0, now(), now(), false)", (long long)account);
+	testdb_execf("INSERT INTO public.mission_progress VALUES (%lld, 7, 0, now(), now(), false)", (long long)account);
 	testdb_exec("UPDATE public.account_balance SET day_no = 20412, day_games_played = 1, games_played = 1;"
 	            "UPDATE public.missions SET period = 'daily' WHERE id = 7");
 	assert_int_equal(tx_run(&ctx, claim_step, &claiming), OK);
@@ -385,8 +361,8 @@ static void test_what_was_claimed_taken_along_or_done_once_is_not_paid_again(voi
 	(void)state;
 	complete(account, WIN_1, TODAY);
 	(void)claim(account, WIN_1, 0);
-	change("INSERT INTO public.mission_progress VALUES (%lld, 1, %d, now(), NULL, true), (%lld, 7, 0, now(), now(), false)",
-	       (long long)account, TODAY, (long long)account);
+	testdb_execf("INSERT INTO public.mission_progress VALUES (%lld, 1, %d, now(), NULL, true), (%lld, 7, 0, now(), now(), false)",
+	             (long long)account, TODAY, (long long)account);
 	assert_int_equal(pay_at(&payer, now + 8 * DAY_US).count, 0);
 	assert_int_equal(value_of("coins", account), 100);
 }
@@ -537,7 +513,7 @@ static void test_missions_of_an_account_that_was_joined_pay_the_survivor(void **
 
 static int64_t account_of(const char *platform, int platform_id)
 {
-	return number("SELECT account_id FROM public.identity WHERE platform = '%s' AND platform_id = %d", platform, platform_id);
+	return testdb_i64f("SELECT account_id FROM public.identity WHERE platform = '%s' AND platform_id = %d", platform, platform_id);
 }
 
 static struct parting linked_and_parted(void)
@@ -620,7 +596,7 @@ static void test_three_days_in_a_row_bring_the_badge_and_missions(void **state)
 	assert_int_equal(value_of("daily_streak", account), 3);
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', kind, reason, xp, coins), ', ' ORDER BY id) FROM public.ledger"),
 	                    "daily 50 100, daily 55 110, daily 60 120, badge streak_3 150 75");
-	assert_int_equal(number("SELECT count(*) FROM public.mission_progress WHERE mission_id = %d AND claimed_at IS NULL", RETURN), 3);
+	assert_int_equal(testdb_i64f("SELECT count(*) FROM public.mission_progress WHERE mission_id = %d AND claimed_at IS NULL", RETURN), 3);
 	people_assert_verified();
 }
 

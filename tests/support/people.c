@@ -3,7 +3,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -11,15 +10,12 @@
 
 int64_t people_add(const char *platform, int platform_id, int age)
 {
-	char sql[1024];
-
-	(void)snprintf(sql, sizeof(sql),
-	               "WITH a AS (INSERT INTO public.account (created_at) VALUES (to_timestamp(1763645064) - make_interval(days => %d))"
-	               " RETURNING id), b AS (INSERT INTO public.account_balance (account_id) SELECT id FROM a) INSERT INTO public.identity"
-	               " (account_id, platform, platform_id, first_seen, last_seen, attached_at) SELECT id, '%s', %d, t, t, t FROM a,"
-	               " (SELECT to_timestamp(1763645064) - make_interval(days => %d) AS t) x RETURNING account_id",
-	               age, platform, platform_id, age);
-	return testdb_i64(sql);
+	return testdb_i64f(
+		"WITH a AS (INSERT INTO public.account (created_at) VALUES (to_timestamp(1763645064) - make_interval(days => %d)) RETURNING id),"
+		" b AS (INSERT INTO public.account_balance (account_id) SELECT id FROM a)"
+		" INSERT INTO public.identity (account_id, platform, platform_id, first_seen, last_seen, attached_at) SELECT id, '%s', %d, t, t, t"
+		" FROM a, (SELECT to_timestamp(1763645064) - make_interval(days => %d) AS t) x RETURNING account_id",
+		age, platform, platform_id, age);
 }
 
 static const char *const flaws[] = {

@@ -18,6 +18,7 @@
 #define URL_TEXT_MAX 512
 #define NAME_TEXT_MAX 64
 #define REDIS_DATABASES 1024
+#define STATEMENT_MAX 2048
 
 static struct {
 	char name[NAME_TEXT_MAX];
@@ -150,6 +151,32 @@ int64_t testdb_i64(const char *sql)
 		assert_int_equal(parse_i64(text, INT64_MIN, INT64_MAX, &value), OK);
 	}
 	return value;
+}
+
+static void say(char *sql, size_t size, const char *format, va_list args)
+{
+	int length = vsnprintf(sql, size, format, args);
+	assert_true(length >= 0 && (size_t)length < size);
+}
+
+void testdb_execf(const char *format, ...)
+{
+	char sql[STATEMENT_MAX];
+	va_list args;
+	va_start(args, format);
+	say(sql, sizeof(sql), format, args);
+	va_end(args);
+	testdb_exec(sql);
+}
+
+int64_t testdb_i64f(const char *format, ...)
+{
+	char sql[STATEMENT_MAX];
+	va_list args;
+	va_start(args, format);
+	say(sql, sizeof(sql), format, args);
+	va_end(args);
+	return testdb_i64(sql);
 }
 
 static pid_t need_pid(const char *name)

@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/attr.h"
 #include "base/ctx.h"
 #include "base/str.h"
 
@@ -35,6 +36,10 @@ void testdb_exec(const char *sql);
 
 /* testdb_i64 - the one value of the one row, as a number; NULL gives 0. */
 int64_t testdb_i64(const char *sql);
+
+/* testdb_execf, testdb_i64f - the same of a statement that is put together as by printf(). */
+void testdb_execf(const char *format, ...) PRINTF_LIKE(1, 2);
+int64_t testdb_i64f(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* testdb_text - the one value of the one row; live until the next call; NULL gives "". */
 const char *testdb_text(const char *sql);
