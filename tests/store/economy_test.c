@@ -45,12 +45,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int64_t value_of(const char *column, int64_t account)
-{
-	return testdb_i64(str_z(arena, str_printf(arena, "SELECT %s FROM public.account_balance WHERE account_id = %lld", column,
-		(long long)account)));
-}
-
 /* ---- one posting in a transaction of its own ---- */
 
 struct call {
@@ -196,11 +190,11 @@ static void test_every_column_of_a_balance_has_its_place(void **state)
 
 	(void)state;
 	assert_int_equal(tx_run(&ctx, write_and_read, &account), OK);
-	assert_int_equal(value_of("xp", account), 1000);
-	assert_int_equal(value_of("rank_paid", account), 1000 + BALANCE_COLUMNS - 1);
-	assert_int_equal(value_of("wins_in_row", account), 1000 + (int64_t)(offsetof(struct balance, wins_in_row) / sizeof(first.xp)));
-	assert_int_equal(value_of("day_voice_xp", account), 1000 + (int64_t)(offsetof(struct balance, day_voice_xp) / sizeof(first.xp)));
-	assert_int_equal(value_of("(extract(epoch FROM last_message_at) * 1000000)::bigint", account),
+	assert_int_equal(people_balance("xp", account), 1000);
+	assert_int_equal(people_balance("rank_paid", account), 1000 + BALANCE_COLUMNS - 1);
+	assert_int_equal(people_balance("wins_in_row", account), 1000 + (int64_t)(offsetof(struct balance, wins_in_row) / sizeof(first.xp)));
+	assert_int_equal(people_balance("day_voice_xp", account), 1000 + (int64_t)(offsetof(struct balance, day_voice_xp) / sizeof(first.xp)));
+	assert_int_equal(people_balance("(extract(epoch FROM last_message_at) * 1000000)::bigint", account),
 	                 1000 + (int64_t)(offsetof(struct balance, last_message_at) / sizeof(first.xp)));
 }
 
@@ -262,19 +256,19 @@ static void test_postings_pay_what_follows_and_only_once(void **state)
 
 	(void)state;
 	assert_int_equal(run((struct call){.account = account, .key = STR("a"), .kind = LEDGER_ADJUST, .xp = 500}), OK);
-	assert_int_equal(value_of("coins", account), 50);
-	assert_int_equal(value_of("week_xp", account), 0); /* adjust does not earn, its rank's coins do */
-	assert_int_equal(value_of("week_coins", account), 50);
+	assert_int_equal(people_balance("coins", account), 50);
+	assert_int_equal(people_balance("week_xp", account), 0); /* adjust does not earn, its rank's coins do */
+	assert_int_equal(people_balance("week_coins", account), 50);
 	assert_int_equal(run((struct call){.account = account, .key = STR("a"), .kind = LEDGER_ADJUST, .xp = 500}), CONFLICT);
-	assert_int_equal(value_of("xp", account), 500);
+	assert_int_equal(people_balance("xp", account), 500);
 	assert_int_equal(run((struct call){.account = account, .key = STR("b"), .kind = LEDGER_ADJUST, .xp = -501}), INSUFFICIENT);
 	assert_int_equal(run((struct call){.account = account, .key = STR("c"), .kind = LEDGER_ADJUST}), INVALID);
 	assert_int_equal(run((struct call){.account = account, .key = STR("d"), .settle = true, .tickets = 1}), OK);
-	assert_int_equal(value_of("tickets_opened", account), 1);
-	assert_int_equal(value_of("xp", account), 550);
+	assert_int_equal(people_balance("tickets_opened", account), 1);
+	assert_int_equal(people_balance("xp", account), 550);
 	assert_int_equal(run((struct call){.account = account, .key = STR("e"), .badge = "season_top10"}), OK);
 	assert_int_equal(run((struct call){.account = account, .key = STR("f"), .badge = "season_top10"}), OK);
-	assert_int_equal(value_of("xp", account), 2050);
+	assert_int_equal(people_balance("xp", account), 2050);
 	assert_int_equal(run((struct call){.account = account, .key = STR("g"), .badge = "nosuch"}), NOT_FOUND);
 	people_assert_verified();
 }
@@ -326,8 +320,8 @@ static void test_eight_threads_post_to_one_account_each_key_once(void **state)
 	}
 	assert_int_equal(done, THREADS * 25 + 25);
 	assert_int_equal(before, (THREADS - 1) * 25);
-	assert_int_equal(value_of("xp", account), 225 * 40); /* 9,000: D II, whose coins and those below are 1,700 */
-	assert_int_equal(value_of("coins", account), 50 + 100 + 150 + 200 + 300 + 400 + 500);
+	assert_int_equal(people_balance("xp", account), 225 * 40); /* 9,000: D II, whose coins and those below are 1,700 */
+	assert_int_equal(people_balance("coins", account), 50 + 100 + 150 + 200 + 300 + 400 + 500);
 	people_assert_verified();
 }
 
@@ -376,89 +370,53 @@ static void test_ranks_of_a_batch_are_told_by_the_bot_where_it_began(void **stat
 
 /* ---- marks ---- */
 
-struct join_call {
-	int64_t a, b;
-	int64_t merge_id;
-	struct link_result result;
-	enum link_undo_verdict undo;
-	enum unlink_verdict unlink;
-	struct identity left;
-};
-
-static enum status join(struct tx *tx, void *arg)
-{
-	struct join_call *call = arg;
-
-	return linking_merge_by_staff(tx, call->a, call->b, STR("test"), &call->result, &call->merge_id);
-}
-
-static enum status undo(struct tx *tx, void *arg)
-{
-	struct join_call *call = arg;
-
-	return linking_undo(tx, NULL, call->merge_id, STR("test"), &call->undo);
-}
-
-static enum status unlink_one(struct tx *tx, void *arg)
-{
-	struct join_call *call = arg;
-
-	return linking_unlink(tx, NULL, call->a, 0, STR("test"), &call->unlink, &call->left);
-}
-
-static void in_tx(enum status (*step)(struct tx *, void *), struct join_call *call)
+static void in_tx(enum status (*step)(struct tx *, void *), struct people_pair *pair)
 {
 	struct ctx ctx = testdb_ctx(app, arena, now, 10);
 
-	assert_int_equal(tx_run(&ctx, step, call), OK);
+	assert_int_equal(tx_run(&ctx, step, pair), OK);
 }
 
 static int64_t total(const char *column)
 {
-	return testdb_i64(str_z(arena, str_printf(arena, "SELECT sum(%s)::bigint FROM public.account_balance", column)));
-}
-
-static int64_t account_of(const char *platform, int number)
-{
-	return testdb_i64(str_z(arena, str_printf(arena, "SELECT account_id FROM public.identity WHERE platform = '%s' AND platform_id = %d",
-		platform, number)));
+	return testdb_i64f("SELECT sum(%s)::bigint FROM public.account_balance", column);
 }
 
 static void test_a_link_pays_its_badge_and_mission_once_for_ever(void **state)
 {
-	struct join_call call = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
+	struct people_pair pair = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
 	(void)state;
-	in_tx(join, &call);
-	assert_int_equal(call.result.outcome, LINK_LINKED);
-	assert_int_equal(value_of("xp", call.a), 100);
-	assert_int_equal(value_of("coins", call.a), 250);
-	assert_int_equal(value_of("links", call.a), 2);
+	in_tx(people_join, &pair);
+	assert_int_equal(pair.result.outcome, LINK_LINKED);
+	assert_int_equal(people_balance("xp", pair.a), 100);
+	assert_int_equal(people_balance("coins", pair.a), 250);
+	assert_int_equal(people_balance("links", pair.a), 2);
 	assert_string_equal(testdb_text("SELECT string_agg(kind || ' ' || reason, ', ' ORDER BY id) FROM public.ledger"),
 	                    "badge linked, mission_completed once_link");
 	for (int turn = 0; turn < 3; turn++) {
-		struct join_call again = {.a = call.a};
+		struct people_pair again = {.a = pair.a};
 
-		in_tx(unlink_one, &again);
+		in_tx(people_unlink, &again);
 		assert_int_equal(again.unlink, UNLINK_ALLOWED);
-		again.b = account_of("discord", 2);
-		assert_int_not_equal(again.b, call.a);
-		assert_int_equal(value_of("xp + coins", again.b), 0);
-		assert_int_equal(value_of("achievements", again.b), 1);
-		in_tx(join, &again);
+		again.b = people_account("discord", 2);
+		assert_int_not_equal(again.b, pair.a);
+		assert_int_equal(people_balance("xp + coins", again.b), 0);
+		assert_int_equal(people_balance("achievements", again.b), 1);
+		in_tx(people_join, &again);
 		assert_int_equal(again.result.outcome, LINK_LINKED);
 		assert_int_equal(total("xp"), 100);
 		assert_int_equal(total("coins"), 250);
 		people_assert_verified();
 	}
 	/* The new account of the detached one is paid nothing for a link with somebody new either. */
-	struct join_call third = {.a = call.a};
+	struct people_pair third = {.a = pair.a};
 
-	in_tx(unlink_one, &third);
+	in_tx(people_unlink, &third);
 	testdb_exec("UPDATE public.identity SET detached_at = detached_at - interval '2 days' WHERE detached_at IS NOT NULL");
-	third.a = account_of("discord", 2);
+	third.a = people_account("discord", 2);
 	third.b = people_add("telegram", 3, 0);
-	in_tx(join, &third);
+	in_tx(people_join, &third);
 	assert_int_equal(third.result.outcome, LINK_LINKED);
 	assert_int_equal(total("xp"), 100);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.badge_user_association WHERE copied"), 1);
@@ -467,73 +425,73 @@ static void test_a_link_pays_its_badge_and_mission_once_for_ever(void **state)
 
 static void test_ranks_are_paid_once_over_merges_and_undos(void **state)
 {
-	struct join_call call = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
+	struct people_pair pair = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
 	(void)state;
-	assert_int_equal(run((struct call){.account = call.a, .key = STR("a"), .kind = LEDGER_XP_CHANGE, .xp = 1200}), OK);
-	assert_int_equal(run((struct call){.account = call.b, .key = STR("b"), .kind = LEDGER_XP_CHANGE, .xp = 700}), OK);
+	assert_int_equal(run((struct call){.account = pair.a, .key = STR("a"), .kind = LEDGER_XP_CHANGE, .xp = 1200}), OK);
+	assert_int_equal(run((struct call){.account = pair.b, .key = STR("b"), .kind = LEDGER_XP_CHANGE, .xp = 700}), OK);
 	assert_int_equal(total("coins"), 50 + 50); /* F II, each when it was his own */
-	in_tx(join, &call);
+	in_tx(people_join, &pair);
 	/* Together 1,900 and the badge's 100: F III is new to both. Nothing that either had is paid again. */
-	assert_int_equal(value_of("xp", call.a), 2000);
-	assert_int_equal(value_of("coins", call.a), 100 + 100 + 100 + 150);
-	assert_int_equal(value_of("rank_paid", call.a), 3);
+	assert_int_equal(people_balance("xp", pair.a), 2000);
+	assert_int_equal(people_balance("coins", pair.a), 100 + 100 + 100 + 150);
+	assert_int_equal(people_balance("rank_paid", pair.a), 3);
 	int64_t xp = total("xp");
 	int64_t coins = total("coins");
 
-	in_tx(undo, &call);
-	assert_int_equal(call.undo, LINK_UNDO_ALLOWED);
+	in_tx(people_undo, &pair);
+	assert_int_equal(pair.undo, LINK_UNDO_ALLOWED);
 	assert_int_equal(total("xp"), xp);
 	assert_int_equal(total("coins"), coins);
-	assert_int_equal(value_of("rank_paid", call.b), 3);
-	assert_int_equal(value_of("achievements", call.b), 1);
-	assert_int_equal(value_of("xp", call.b), 700);
+	assert_int_equal(people_balance("rank_paid", pair.b), 3);
+	assert_int_equal(people_balance("achievements", pair.b), 1);
+	assert_int_equal(people_balance("xp", pair.b), 700);
 	/* The loser reaches F III by himself: it was paid. */
-	assert_int_equal(run((struct call){.account = call.b, .key = STR("c"), .kind = LEDGER_XP_CHANGE, .xp = 600}), OK);
+	assert_int_equal(run((struct call){.account = pair.b, .key = STR("c"), .kind = LEDGER_XP_CHANGE, .xp = 600}), OK);
 	assert_int_equal(total("coins"), coins);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.ledger WHERE kind = 'rank_up'"), 3);
 }
 
 static void test_the_longer_run_and_every_cap_outlive_a_merge(void **state)
 {
-	struct join_call call = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
+	struct people_pair pair = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
 	(void)state;
 	testdb_exec("UPDATE public.account_balance SET wins_best = 4, wins_in_row = 1, xp_day_no = 20412, day_message_xp = 200,"
 	            " last_message_at = to_timestamp(1763645000), last_text = 7, games_played = 5 WHERE account_id = 1");
 	testdb_exec("UPDATE public.account_balance SET wins_best = 3, wins_in_row = 3, xp_day_no = 20412, day_message_xp = 150,"
 	            " last_message_at = to_timestamp(1763645060), last_text = 9, games_played = 2 WHERE account_id = 2");
-	in_tx(join, &call);
-	assert_int_equal(value_of("wins_best", call.a), 4);
-	assert_int_equal(value_of("wins_in_row", call.a), 3);
-	assert_int_equal(value_of("day_message_xp", call.a), 350);
-	assert_int_equal(value_of("last_text", call.a), 9);
-	assert_int_equal(value_of("games_played", call.a), 7);
-	struct join_call leave = {.a = call.a};
+	in_tx(people_join, &pair);
+	assert_int_equal(people_balance("wins_best", pair.a), 4);
+	assert_int_equal(people_balance("wins_in_row", pair.a), 3);
+	assert_int_equal(people_balance("day_message_xp", pair.a), 350);
+	assert_int_equal(people_balance("last_text", pair.a), 9);
+	assert_int_equal(people_balance("games_played", pair.a), 7);
+	struct people_pair leave = {.a = pair.a};
 
-	in_tx(unlink_one, &leave);
-	int64_t left = account_of("discord", 2);
+	in_tx(people_unlink, &leave);
+	int64_t left = people_account("discord", 2);
 
-	assert_int_equal(value_of("day_message_xp", left), 350);
-	assert_int_equal(value_of("last_text", left), 9);
-	assert_int_equal(value_of("extract(epoch FROM last_message_at)::bigint", left), 1763645060);
-	assert_int_equal(value_of("games_played + wins_best", left), 0);
+	assert_int_equal(people_balance("day_message_xp", left), 350);
+	assert_int_equal(people_balance("last_text", left), 9);
+	assert_int_equal(people_balance("extract(epoch FROM last_message_at)::bigint", left), 1763645060);
+	assert_int_equal(people_balance("games_played + wins_best", left), 0);
 }
 
 static void test_missions_unite_and_are_claimed_once(void **state)
 {
-	struct join_call call = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
+	struct people_pair pair = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
 	(void)state;
 	testdb_exec("INSERT INTO public.mission_progress (user_id, mission_id, period_no, completed_at, claimed_at) VALUES"
 	            " (1, 1, 20412, to_timestamp(1763645000), NULL), (1, 7, 0, to_timestamp(1763645000), to_timestamp(1763645000)),"
 	            " (2, 1, 20412, to_timestamp(1763645000), to_timestamp(1763645001)), (2, 2, 20412, to_timestamp(1763645000), NULL),"
 	            " (1, 3, 20411, to_timestamp(1763545000), NULL)");
-	in_tx(join, &call);
+	in_tx(people_join, &pair);
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', mission_id, claimed_at IS NOT NULL), ', ' ORDER BY mission_id)"
 	                                " FROM public.mission_progress WHERE user_id = 1 AND mission_id < 14"), "1 t, 2 f, 3 f, 7 t");
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.mission_progress WHERE user_id = 2"), 0);
-	in_tx(undo, &call);
+	in_tx(people_undo, &pair);
 	/* What runs and what is done once, as marks: there is nothing to claim on the other side. */
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', mission_id, copied), ', ' ORDER BY mission_id)"
 	                                " FROM public.mission_progress WHERE user_id = 2 AND mission_id < 14"), "1 t, 2 t, 7 t");

@@ -51,11 +51,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int64_t value_of(const char *column, int64_t account)
-{
-	return testdb_i64f("SELECT %s FROM public.account_balance WHERE account_id = %lld", column, (long long)account);
-}
-
 /* As the economy leaves it when the goal of a day's or week's mission is reached. */
 static void complete(int64_t account, int mission, int period_no)
 {
@@ -103,7 +98,7 @@ static void test_a_claim_pays_once(void **state)
 	assert_int_equal(first.verdict, MISSION_CLAIMABLE);
 	assert_int_equal(first.coins, 100);
 	assert_int_equal(first.xp, 0);
-	assert_int_equal(value_of("coins", account), 100);
+	assert_int_equal(people_balance("coins", account), 100);
 	assert_int_equal(first.list.balance.coins, 100);
 	assert_int_equal(first.list.count, 19);
 	assert_int_equal(first.list.views[1].state, MISSION_PAID);
@@ -111,7 +106,7 @@ static void test_a_claim_pays_once(void **state)
 	                    "mission_completed daily_win_1 telegram:main 100 mission:1:2:20412");
 	assert_int_equal(claim(account, WIN_1, TODAY).verdict, MISSION_BEFORE);
 	assert_int_equal(claim(account, WIN_1, 0).verdict, MISSION_BEFORE);
-	assert_int_equal(value_of("coins", account), 100);
+	assert_int_equal(people_balance("coins", account), 100);
 	assert_int_equal(unclaimed(), 0);
 	people_assert_verified();
 }
@@ -153,7 +148,7 @@ static void test_all_that_wait_are_claimed_together(void **state)
 	assert_int_equal(all.verdict, MISSION_CLAIMABLE);
 	assert_int_equal(all.count, 3);
 	assert_int_equal(all.coins, 650);
-	assert_int_equal(value_of("coins", account), 650);
+	assert_int_equal(people_balance("coins", account), 650);
 	assert_int_equal(unclaimed(), 1);
 	assert_int_equal(claim(account, 0, 0).verdict, MISSION_NOTHING);
 	people_assert_verified();
@@ -178,7 +173,7 @@ static void test_a_goal_that_was_lowered_behind_the_deeds_can_be_claimed(void **
 	testdb_exec("UPDATE public.account_balance SET day_no = 20412, day_games_played = 3, games_played = 3");
 	assert_int_equal(claim(account, PLAY_3, 0).coins, 50);
 	assert_int_equal(claim(account, PLAY_3, 0).verdict, MISSION_BEFORE);
-	assert_int_equal(value_of("coins", account), 100); /* the first game's mission was noticed with it */
+	assert_int_equal(people_balance("coins", account), 100); /* the first game's mission was noticed with it */
 	people_assert_verified();
 }
 
@@ -195,7 +190,7 @@ static void test_what_was_done_once_can_be_done_each_day_when_staff_make_it_so(v
 	assert_int_equal(tx_run(&ctx, claim_step, &claiming), OK);
 	assert_int_equal(claiming.claimed.verdict, MISSION_CLAIMABLE);
 	assert_int_equal(claiming.claimed.coins, 50);
-	assert_int_equal(value_of("coins", account), 50);
+	assert_int_equal(people_balance("coins", account), 50);
 	people_assert_verified();
 }
 
@@ -280,7 +275,7 @@ static void test_five_claims_at_once_pay_once(void **state)
 		}
 		assert_int_equal(paid, 1);
 		assert_int_equal(before, THREADS - 1);
-		assert_int_equal(value_of("coins", account), 100);
+		assert_int_equal(people_balance("coins", account), 100);
 	}
 	people_assert_verified();
 }
@@ -309,10 +304,10 @@ static void test_a_day_and_a_week_are_paid_when_they_have_ended(void **state)
 	complete(account, PLAY_20, THIS_WEEK + 1); /* by a program whose clock is ahead */
 	assert_int_equal(pay_at(&payer, midnight - 1).count, 0);
 	assert_int_equal(pay_at(&payer, midnight).count, 1);
-	assert_int_equal(value_of("coins", account), 100);
+	assert_int_equal(people_balance("coins", account), 100);
 	assert_int_equal(pay_at(&payer, monday - 1).count, 0);
 	assert_int_equal(pay_at(&payer, monday).count, 1);
-	assert_int_equal(value_of("coins", account), 600);
+	assert_int_equal(people_balance("coins", account), 600);
 	assert_int_equal(pay_at(&payer, monday + DAY_US).count, 0);
 	assert_int_equal(unclaimed(), 1);
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', kind, reason, source, coins), ', ' ORDER BY id) FROM public.ledger"),
@@ -331,7 +326,7 @@ static void test_a_worker_that_was_down_pays_when_it_is_back(void **state)
 		complete(account, RETURN, TODAY - day);
 	}
 	assert_int_equal(pay_at(&payer, now + 3 * DAY_US).count, 6);
-	assert_int_equal(value_of("coins", account), 180);
+	assert_int_equal(people_balance("coins", account), 180);
 	assert_int_equal(unclaimed(), 0);
 	people_assert_verified();
 }
@@ -350,7 +345,7 @@ static void test_what_staff_change_of_a_mission_takes_no_reward_away(void **stat
 	assert_int_equal(pay_at(&payer, now + DAY_US).count, 1);
 	assert_int_equal(pay_at(&payer, now + 7 * DAY_US).count, 1);
 	testdb_exec("UPDATE public.missions SET period = 'daily' WHERE id = 2; UPDATE public.missions SET period = 'weekly' WHERE id = 4");
-	assert_int_equal(value_of("coins", account), 600);
+	assert_int_equal(people_balance("coins", account), 600);
 }
 
 static void test_what_was_claimed_taken_along_or_done_once_is_not_paid_again(void **state)
@@ -364,7 +359,7 @@ static void test_what_was_claimed_taken_along_or_done_once_is_not_paid_again(voi
 	testdb_execf("INSERT INTO public.mission_progress VALUES (%lld, 1, %d, now(), NULL, true), (%lld, 7, 0, now(), now(), false)",
 	             (long long)account, TODAY, (long long)account);
 	assert_int_equal(pay_at(&payer, now + 8 * DAY_US).count, 0);
-	assert_int_equal(value_of("coins", account), 100);
+	assert_int_equal(people_balance("coins", account), 100);
 }
 
 static void *pay_in_a_race(void *arg)
@@ -463,88 +458,61 @@ static void test_what_cannot_be_paid_holds_up_nobody_and_is_tried_again(void **s
 
 /* ---- people who join and part ---- */
 
-struct parting {
-	int64_t a, b;
-	int64_t merge_id;
-	struct link_result result;
-	enum unlink_verdict unlink;
-	struct identity left;
-};
-
-static enum status join_step(struct tx *tx, void *arg)
-{
-	struct parting *parting = arg;
-
-	return linking_merge_by_staff(tx, parting->a, parting->b, STR("test"), &parting->result, &parting->merge_id);
-}
-
-static enum status unlink_step(struct tx *tx, void *arg)
-{
-	struct parting *parting = arg;
-
-	return linking_unlink(tx, NULL, parting->a, 0, STR("test"), &parting->unlink, &parting->left);
-}
-
-static void in_tx(enum status (*step)(struct tx *, void *), struct parting *parting)
+static void in_tx(enum status (*step)(struct tx *, void *), struct people_pair *pair)
 {
 	struct ctx ctx = testdb_ctx(app, arena, now, 10);
 
-	assert_int_equal(tx_run(&ctx, step, parting), OK);
+	assert_int_equal(tx_run(&ctx, step, pair), OK);
 }
 
 static void test_missions_of_an_account_that_was_joined_pay_the_survivor(void **state)
 {
-	struct parting parting = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
+	struct people_pair pair = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 	struct missions_payer payer = {0};
 
 	(void)state;
-	complete(parting.b, WIN_1, TODAY);
-	complete(parting.b, PLAY_3, TODAY);
-	complete(parting.a, PLAY_3, TODAY);
-	in_tx(join_step, &parting);
-	int64_t before = value_of("coins", parting.a);
+	complete(pair.b, WIN_1, TODAY);
+	complete(pair.b, PLAY_3, TODAY);
+	complete(pair.a, PLAY_3, TODAY);
+	in_tx(people_join, &pair);
+	int64_t before = people_balance("coins", pair.a);
 
-	assert_int_equal(claim(parting.a, WIN_1, 0).coins, 100);
+	assert_int_equal(claim(pair.a, WIN_1, 0).coins, 100);
 	assert_int_equal(pay_at(&payer, now + DAY_US).count, 1);
-	assert_int_equal(value_of("coins", parting.a) - before, 150);
-	assert_int_equal(value_of("coins", parting.b), 0);
+	assert_int_equal(people_balance("coins", pair.a) - before, 150);
+	assert_int_equal(people_balance("coins", pair.b), 0);
 	people_assert_verified();
 }
 
-static int64_t account_of(const char *platform, int platform_id)
+static struct people_pair linked_and_parted(void)
 {
-	return testdb_i64f("SELECT account_id FROM public.identity WHERE platform = '%s' AND platform_id = %d", platform, platform_id);
-}
+	struct people_pair pair = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
 
-static struct parting linked_and_parted(void)
-{
-	struct parting parting = {.a = people_add("telegram", 1, 2), .b = people_add("discord", 2, 1)};
-
-	in_tx(join_step, &parting);
-	return parting;
+	in_tx(people_join, &pair);
+	return pair;
 }
 
 static void test_who_leaves_has_nothing_to_claim_a_second_time(void **state)
 {
-	struct parting parting = linked_and_parted();
+	struct people_pair pair = linked_and_parted();
 	struct missions_payer payer = {0};
 
 	(void)state;
-	complete(parting.a, WIN_1, TODAY);
+	complete(pair.a, WIN_1, TODAY);
 	/* By a program whose clock is ahead: of tomorrow, of next week. What is over is no matter of his. */
-	complete(parting.a, PLAY_3, TODAY + 1);
-	complete(parting.a, PLAY_20, THIS_WEEK + 1);
-	complete(parting.a, RETURN, TODAY - 1);
+	complete(pair.a, PLAY_3, TODAY + 1);
+	complete(pair.a, PLAY_20, THIS_WEEK + 1);
+	complete(pair.a, RETURN, TODAY - 1);
 	int64_t before = testdb_i64("SELECT sum(coins)::bigint FROM public.account_balance");
 
-	in_tx(unlink_step, &parting);
-	int64_t left = account_of("discord", 2);
+	in_tx(people_unlink, &pair);
+	int64_t left = people_account("discord", 2);
 
-	assert_int_not_equal(left, parting.a);
+	assert_int_not_equal(left, pair.a);
 	assert_int_equal(claim(left, WIN_1, 0).verdict, MISSION_BEFORE);
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(':', mission_id, period_no), ' ' ORDER BY mission_id)"
 	                                " FROM public.mission_progress WHERE copied AND period_no > 0"), "1:20413 2:20412 4:2917");
-	assert_int_equal(claim(parting.a, WIN_1, 0).coins, 100);
+	assert_int_equal(claim(pair.a, WIN_1, 0).coins, 100);
 	assert_int_equal(pay_at(&payer, now + 15 * DAY_US).count, 3);
 	assert_int_equal(testdb_i64("SELECT sum(coins)::bigint FROM public.account_balance") - before, 100 + 50 + 500 + 10);
 	people_assert_verified();
@@ -589,11 +557,11 @@ static void test_three_days_in_a_row_bring_the_badge_and_missions(void **state)
 		assert_int_equal(claimed.badges, day == 2 ? 1 : 0);
 	}
 	assert_int_equal(claimed.after.xp, 50 + 55 + 60 + 150);
-	assert_int_equal(value_of("xp", account), 50 + 55 + 60 + 150);
-	assert_int_equal(value_of("coins", account), 100 + 110 + 120 + 75);
-	assert_int_equal(value_of("dailies", account), 3);
-	assert_int_equal(value_of("day_dailies", account), 1);
-	assert_int_equal(value_of("daily_streak", account), 3);
+	assert_int_equal(people_balance("xp", account), 50 + 55 + 60 + 150);
+	assert_int_equal(people_balance("coins", account), 100 + 110 + 120 + 75);
+	assert_int_equal(people_balance("dailies", account), 3);
+	assert_int_equal(people_balance("day_dailies", account), 1);
+	assert_int_equal(people_balance("daily_streak", account), 3);
 	assert_string_equal(testdb_text("SELECT string_agg(concat_ws(' ', kind, reason, xp, coins), ', ' ORDER BY id) FROM public.ledger"),
 	                    "daily 50 100, daily 55 110, daily 60 120, badge streak_3 150 75");
 	assert_int_equal(testdb_i64f("SELECT count(*) FROM public.mission_progress WHERE mission_id = %d AND claimed_at IS NULL", RETURN), 3);
@@ -609,12 +577,12 @@ static void test_too_early_changes_nothing(void **state)
 	assert_int_equal(come_back(account, now, &claimed), OK);
 	assert_int_equal(come_back(account, now + 20 * HOUR_US - 1, &claimed), OK);
 	assert_int_equal(claimed.daily.wait_us, 1);
-	assert_int_equal(value_of("xp", account), 50);
+	assert_int_equal(people_balance("xp", account), 50);
 	assert_int_equal(come_back(account, now + 20 * HOUR_US, &claimed), OK);
 	assert_int_equal(claimed.daily.streak, 2);
 	assert_int_equal(come_back(account, now + (20 + 48) * HOUR_US + 1, &claimed), OK);
 	assert_int_equal(claimed.daily.streak, 1);
-	assert_int_equal(value_of("daily_streak", account), 1);
+	assert_int_equal(people_balance("daily_streak", account), 1);
 	people_assert_verified();
 }
 
@@ -629,7 +597,7 @@ static void test_rates_are_the_databases(void **state)
 	assert_int_equal(come_back(account, now + HOUR_US, &claimed), OK);
 	assert_int_equal(claimed.daily.streak, 1);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.ledger"), 0);
-	assert_int_equal(value_of("dailies", account), 1);
+	assert_int_equal(people_balance("dailies", account), 1);
 	testdb_exec("UPDATE public.economy_setting SET daily_xp = 7, daily_coins = 0");
 	assert_int_equal(come_back(account, now + 26 * HOUR_US, &claimed), OK);
 	assert_string_equal(testdb_text("SELECT concat_ws(' ', kind, xp, coins) FROM public.ledger"), "daily 7 0");
@@ -643,7 +611,7 @@ static void test_a_sum_that_does_not_fit_is_refused_whole(void **state)
 	(void)state;
 	testdb_exec("UPDATE public.account_balance SET coins = 9223372036854775807");
 	assert_int_equal(come_back(account, now + 2 * HOUR_US, &claimed), OVERFLOWN);
-	assert_int_equal(value_of("dailies", account), 0);
+	assert_int_equal(people_balance("dailies", account), 0);
 }
 
 static void *daily_in_a_race(void *arg)
@@ -661,14 +629,14 @@ static void *daily_in_a_race(void *arg)
 
 static void test_two_platforms_at_the_same_instant_are_one_daily(void **state)
 {
-	struct parting parting = linked_and_parted();
+	struct people_pair pair = linked_and_parted();
 	struct racer racers[THREADS] = {0};
-	int64_t before = value_of("xp", parting.a);
+	int64_t before = people_balance("xp", pair.a);
 	size_t paid = 0;
 
 	(void)state;
 	for (int i = 0; i < THREADS; i++) {
-		racers[i] = (struct racer){.account = parting.a, .number = i};
+		racers[i] = (struct racer){.account = pair.a, .number = i};
 	}
 	race(racers, THREADS, daily_in_a_race);
 	for (size_t i = 0; i < THREADS; i++) {
@@ -676,32 +644,32 @@ static void test_two_platforms_at_the_same_instant_are_one_daily(void **state)
 		paid += racers[i].daily.daily.wait_us == 0 ? 1 : 0;
 	}
 	assert_int_equal(paid, 1);
-	assert_int_equal(value_of("dailies", parting.a), 1);
-	assert_int_equal(value_of("xp", parting.a) - before, 50);
+	assert_int_equal(people_balance("dailies", pair.a), 1);
+	assert_int_equal(people_balance("xp", pair.a) - before, 50);
 	people_assert_verified();
 }
 
 static void test_who_leaves_takes_the_last_daily_along_and_brings_it_back(void **state)
 {
-	struct parting parting = linked_and_parted();
+	struct people_pair pair = linked_and_parted();
 	struct daily_claimed claimed = {0};
 
 	(void)state;
-	assert_int_equal(come_back(parting.a, now, &claimed), OK);
-	assert_int_equal(come_back(parting.a, now + DAY_US, &claimed), OK);
-	in_tx(unlink_step, &parting);
-	int64_t left = account_of("discord", 2);
+	assert_int_equal(come_back(pair.a, now, &claimed), OK);
+	assert_int_equal(come_back(pair.a, now + DAY_US, &claimed), OK);
+	in_tx(people_unlink, &pair);
+	int64_t left = people_account("discord", 2);
 
 	assert_int_equal(come_back(left, now + DAY_US + HOUR_US, &claimed), OK);
 	assert_int_equal(claimed.daily.wait_us, 19 * HOUR_US);
-	assert_int_equal(value_of("xp", left), 0);
+	assert_int_equal(people_balance("xp", left), 0);
 	/* Alone again he begins a streak of his own; the data stayed where they were. */
 	assert_int_equal(come_back(left, now + DAY_US + 20 * HOUR_US, &claimed), OK);
 	assert_int_equal(claimed.daily.streak, 1);
-	parting.b = left;
-	in_tx(join_step, &parting);
-	assert_int_equal(value_of("daily_streak", parting.a), 1); /* the later last_daily comes with its streak */
-	assert_int_equal(come_back(parting.a, now + 2 * DAY_US + 15 * HOUR_US, &claimed), OK);
+	pair.b = left;
+	in_tx(people_join, &pair);
+	assert_int_equal(people_balance("daily_streak", pair.a), 1); /* the later last_daily comes with its streak */
+	assert_int_equal(come_back(pair.a, now + 2 * DAY_US + 15 * HOUR_US, &claimed), OK);
 	assert_int_equal(claimed.daily.wait_us, HOUR_US);
 	people_assert_verified();
 }

@@ -46,9 +46,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	testdb_exec("TRUNCATE public.event_key, public.ledger, public.outbox, public.merge, public.account_family, public.identity_reach,"
-	            " public.identity, public.account_balance, public.account, public.season, public.season_result, public.board_dirty"
-	            " RESTART IDENTITY CASCADE");
+	people_forget();
 	arena_free(arena);
 	return 0;
 }
@@ -602,43 +600,22 @@ static void test_a_worker_that_was_away_closes_one_season_after_the_other(void *
 
 /* ---- joining and parting ---- */
 
-struct join {
-	int64_t a, b;
-	struct link_result result;
-	int64_t merge_id;
-	enum link_undo_verdict undo;
-};
-
-static enum status join_step(struct tx *tx, void *arg)
-{
-	struct join *join = arg;
-
-	return linking_merge_by_staff(tx, join->a, join->b, STR("test"), &join->result, &join->merge_id);
-}
-
-static enum status undo_step(struct tx *tx, void *arg)
-{
-	struct join *join = arg;
-
-	return linking_undo(tx, NULL, join->merge_id, STR("test"), &join->undo);
-}
-
 static int64_t merge(int64_t a, int64_t b, int64_t at)
 {
 	struct ctx ctx = testdb_ctx(app, arena, at, 10);
-	struct join join = {.a = a, .b = b};
+	struct people_pair pair = {.a = a, .b = b};
 
-	assert_int_equal(tx_run(&ctx, join_step, &join), OK);
-	return join.merge_id;
+	assert_int_equal(tx_run(&ctx, people_join, &pair), OK);
+	return pair.merge_id;
 }
 
 static void unmerge(int64_t merge_id, int64_t at)
 {
 	struct ctx ctx = testdb_ctx(app, arena, at, 10);
-	struct join join = {.merge_id = merge_id};
+	struct people_pair pair = {.merge_id = merge_id};
 
-	assert_int_equal(tx_run(&ctx, undo_step, &join), OK);
-	assert_int_equal(join.undo, LINK_UNDO_ALLOWED);
+	assert_int_equal(tx_run(&ctx, people_undo, &pair), OK);
+	assert_int_equal(pair.undo, LINK_UNDO_ALLOWED);
 }
 
 /* Accounts 1 to 3 on Telegram, 4 to 6 on Discord, with 10, 20, 30, 40, 50, 60 XP. */
@@ -709,14 +686,14 @@ static atomic_int rounds;                  /* of all together */
 static void join_or_part(struct arena *own, int64_t pair, int64_t at)
 {
 	struct ctx ctx = testdb_ctx(app, own, at, 10);
-	struct join join = {.a = pair, .b = PAIRS + pair};
-	enum status status = tx_run(&ctx, join_step, &join);
+	struct people_pair both = {.a = pair, .b = PAIRS + pair};
+	enum status status = tx_run(&ctx, people_join, &both);
 
 	if (status == NOT_FOUND) { /* they are one already */
-		join.merge_id = atomic_load(&joined[pair]);
-		status = join.merge_id != 0 ? tx_run(&ctx, undo_step, &join) : OK;
+		both.merge_id = atomic_load(&joined[pair]);
+		status = both.merge_id != 0 ? tx_run(&ctx, people_undo, &both) : OK;
 	} else if (status == OK) {
-		atomic_store(&joined[pair], join.merge_id);
+		atomic_store(&joined[pair], both.merge_id);
 	}
 	assert_true(status == OK || status == UNAVAILABLE);
 }

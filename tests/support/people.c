@@ -18,6 +18,37 @@ int64_t people_add(const char *platform, int platform_id, int age)
 		age, platform, platform_id, age);
 }
 
+int64_t people_balance(const char *column, int64_t account)
+{
+	return testdb_i64f("SELECT %s FROM public.account_balance WHERE account_id = %lld", column, (long long)account);
+}
+
+int64_t people_account(const char *platform, int platform_id)
+{
+	return testdb_i64f("SELECT account_id FROM public.identity WHERE platform = '%s' AND platform_id = %d", platform, platform_id);
+}
+
+enum status people_join(struct tx *tx, void *pair)
+{
+	struct people_pair *p = pair;
+
+	return linking_merge_by_staff(tx, p->a, p->b, STR("test"), &p->result, &p->merge_id);
+}
+
+enum status people_undo(struct tx *tx, void *pair)
+{
+	struct people_pair *p = pair;
+
+	return linking_undo(tx, NULL, p->merge_id, STR("test"), &p->undo);
+}
+
+enum status people_unlink(struct tx *tx, void *pair)
+{
+	struct people_pair *p = pair;
+
+	return linking_unlink(tx, NULL, p->a, 0, STR("test"), &p->unlink, &p->left);
+}
+
 static const char *const flaws[] = {
 	/* Balances that are not the sum of their rows. */
 	"SELECT count(*) FROM public.account_balance b LEFT JOIN (SELECT user_id, sum(xp) AS xp, sum(coins) AS coins FROM public.ledger"
