@@ -17,6 +17,7 @@
 #include "service/events.h"
 #include "support/catalogue.h"
 #include "support/people.h"
+#include "support/random.h"
 #include "support/testdb.h"
 
 static const int64_t now = INT64_C(1763645064) * SECOND_US; /* 2025-11-20T13:24:24Z */
@@ -329,20 +330,11 @@ static void test_a_batch_that_failed_half_way_leaves_nothing(void **state)
 #define ROUNDS 6
 #define PER_ROUND 100
 
-/* xorshift64*: the same events at every run. */
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed >> 12;
-	*seed ^= *seed << 25;
-	*seed ^= *seed >> 27;
-	return *seed * UINT64_C(2685821657736338717);
-}
-
 static struct event random_event(uint64_t *seed)
 {
 	static const enum event_type types[] = {EVENT_XP_CHANGE, EVENT_COINS_CHANGE, EVENT_MESSAGE_SENT, EVENT_VOICE_TIME, EVENT_GAME_PLAYED};
-	struct event event = {.type = types[next_random(seed) % ARRAY_LEN(types)], .at = now - 10 * SECOND_US};
-	int64_t amount = (int64_t)(next_random(seed) % 1000) + 1;
+	struct event event = {.type = types[random_next(seed) % ARRAY_LEN(types)], .at = now - 10 * SECOND_US};
+	int64_t amount = (int64_t)(random_next(seed) % 1000) + 1;
 
 	event.values[0] = (struct event_value){.present = true, .number = amount, .text = STR("go")};
 	event.values[1] = (struct event_value){.present = true, .text = STR("r")};
@@ -382,8 +374,8 @@ static void *send(void *arg)
 		struct ctx ctx = testdb_ctx(app, own, now, 10);
 
 		for (int i = 0; i < PER_ROUND; i++) {
-			int person = (int)(next_random(&seed) % PEOPLE);
-			bool telegram = next_random(&seed) % 2 != 0;
+			int person = (int)(random_next(&seed) % PEOPLE);
+			bool telegram = random_next(&seed) % 2 != 0;
 			struct event event = random_event(&seed);
 
 			sender->told[round * PER_ROUND + i].person = person;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "io/pg.h"
+#include "support/texts.h"
 #include "support/testdb.h"
 
 enum {
@@ -132,13 +133,6 @@ static int64_t backend_of(struct pg_conn *conn, struct arena *arena)
 	struct pg_rows *rows;
 	assert_int_equal(pg_run(conn, arena, BACKEND, NULL, &rows), OK);
 	return pg_i64(rows, 0, 0);
-}
-
-static void assert_str(struct str actual, const char *expected)
-{
-	assert_true(str_present(actual));
-	assert_int_equal(actual.len, strlen(expected));
-	assert_memory_equal(actual.ptr, expected, actual.len);
 }
 
 /* ---- values ---- */

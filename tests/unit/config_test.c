@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "support/texts.h"
+
 #define KEY "0123456789abcdef0123456789abcdef"
 #define SECRET "Secret_0123456789-abcdefghijklmnopq"
 #define PUBLIC_KEY "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
@@ -96,13 +98,6 @@ static void check_refused(enum config_program program, const char *start, const 
 	}
 }
 
-static void check_str(struct str actual, const char *expected)
-{
-	assert_true(str_present(actual));
-	assert_int_equal(actual.len, strlen(expected));
-	assert_memory_equal(actual.ptr, expected, actual.len);
-}
-
 static void use_file(const char *text)
 {
 	write_file("trivet.conf", str_from_z(text));
@@ -113,10 +108,10 @@ static void test_defaults(void **state)
 {
 	(void)state;
 	struct config *config = load_ok(PROGRAM_CTL);
-	check_str(config->database_url.bytes, "postgresql:///trivet");
-	check_str(config->telegram_api_url, "https://api.telegram.org");
-	check_str(config->discord_api_url, "https://discord.com/api/v10");
-	check_str(config->run_dir, "/run/trivet");
+	assert_str(config->database_url.bytes, "postgresql:///trivet");
+	assert_str(config->telegram_api_url, "https://api.telegram.org");
+	assert_str(config->discord_api_url, "https://discord.com/api/v10");
+	assert_str(config->run_dir, "/run/trivet");
 	assert_int_equal(config->threads, 32);
 	assert_int_equal(config->pg_connections, 8);
 	assert_int_equal(config->redis_connections, 8);
@@ -144,21 +139,21 @@ static void test_everything_from_the_environment(void **state)
 		(void)setenv(pairs[i][0], pairs[i][1], 1);
 	}
 	struct config *config = load_ok(PROGRAM_TELEGRAM);
-	check_str(config->master_key.bytes, KEY);
-	check_str(config->base_url, "http://127.0.0.1:8080");
-	check_str(config->webapp_url, "https://example.org/app");
-	check_str(config->telegram_api_url, "http://localhost:9/tg");
-	check_str(config->discord_api_url, "http://[::1]:9/api");
+	assert_str(config->master_key.bytes, KEY);
+	assert_str(config->base_url, "http://127.0.0.1:8080");
+	assert_str(config->webapp_url, "https://example.org/app");
+	assert_str(config->telegram_api_url, "http://localhost:9/tg");
+	assert_str(config->discord_api_url, "http://[::1]:9/api");
 	assert_int_equal(config->discord_public_key[0], 0xD7);
 	assert_int_equal(config->discord_public_key[31], 0x1A);
-	check_str(config->discord_bot_token.bytes, "a.b-c_d");
+	assert_str(config->discord_bot_token.bytes, "a.b-c_d");
 	assert_true(config->discord_application_id == INT64_C(1152921504606846977));
 	/* Left out, it is the application's. */
-	check_str(config->discord_client_id, "1152921504606846977");
-	check_str(config->discord_client_secret.bytes, "cs");
+	assert_str(config->discord_client_id, "1152921504606846977");
+	assert_str(config->discord_client_secret.bytes, "cs");
 	assert_int_equal(config->discord_guild_id, 42);
-	check_str(config->run_dir, "/tmp/r");
-	check_str(config->listen, "/tmp/s.sock");
+	assert_str(config->run_dir, "/tmp/r");
+	assert_str(config->listen, "/tmp/s.sock");
 	assert_int_equal(config->threads, 256);
 	assert_int_equal(config->pg_connections, 64);
 	assert_int_equal(config->redis_connections, 1);
@@ -166,12 +161,12 @@ static void test_everything_from_the_environment(void **state)
 	assert_int_equal(config->bot_count, 2);
 	const struct config_bot *bot = config_bot_by_name(config, STR("main"));
 	assert_non_null(bot);
-	check_str(bot->token.bytes, "12345:AAbb_-9");
-	check_str(bot->secret.bytes, SECRET);
-	check_str(bot->username, "trivet_bot");
+	assert_str(bot->token.bytes, "12345:AAbb_-9");
+	assert_str(bot->secret.bytes, SECRET);
+	assert_str(bot->username, "trivet_bot");
 	bot = config_bot_by_name(config, STR("quiz"));
 	assert_non_null(bot);
-	check_str(bot->secret.bytes, SECRET "2");
+	assert_str(bot->secret.bytes, SECRET "2");
 	assert_false(str_present(bot->username));
 	assert_null(config_bot_by_name(config, STR("discord")));
 	assert_null(config_bot_by_name(config, STR("QUIZ")));
@@ -345,14 +340,14 @@ static void test_file(void **state)
 	config = load_ok(PROGRAM_TELEGRAM);
 	assert_int_equal(config->threads, 7);
 	/* Indented, it is still a setting and not a second line of the one above. */
-	check_str(config->listen, "/s");
+	assert_str(config->listen, "/s");
 	assert_int_equal(config->pg_connections, 3);
 	assert_int_equal(config->log_level, CONFIG_LOG_WARNING);
-	check_str(config->run_dir, "/a b");
+	assert_str(config->run_dir, "/a b");
 	assert_int_equal(config->bot_count, 2);
-	check_str(config_bot_by_name(config, STR("main"))->username, "main_bot");
-	check_str(config_bot_by_name(config, STR("quiz_2"))->token.bytes, "3:c");
-	check_str(config_bot_by_name(config, STR("quiz_2"))->secret.bytes, SECRET);
+	assert_str(config_bot_by_name(config, STR("main"))->username, "main_bot");
+	assert_str(config_bot_by_name(config, STR("quiz_2"))->token.bytes, "3:c");
+	assert_str(config_bot_by_name(config, STR("quiz_2"))->secret.bytes, SECRET);
 	config_close(config);
 }
 
@@ -450,13 +445,13 @@ static void test_credentials(void **state)
 	write_file("QUIZ_BOT_SECRET", STR(SECRET));
 	write_file("SOMETHING", STR("else"));
 	struct config *config = load_ok(PROGRAM_TELEGRAM);
-	check_str(config->master_key.bytes, KEY);
-	check_str(config_bot_by_name(config, STR("main"))->token.bytes, "1:fromcredential");
-	check_str(config_bot_by_name(config, STR("quiz"))->secret.bytes, SECRET);
+	assert_str(config->master_key.bytes, KEY);
+	assert_str(config_bot_by_name(config, STR("main"))->token.bytes, "1:fromcredential");
+	assert_str(config_bot_by_name(config, STR("quiz"))->secret.bytes, SECRET);
 	config_close(config);
 	(void)setenv("BOT_TOKEN", "1:fromenvironment", 1);
 	config = load_ok(PROGRAM_TELEGRAM);
-	check_str(config_bot_by_name(config, STR("main"))->token.bytes, "1:fromenvironment");
+	assert_str(config_bot_by_name(config, STR("main"))->token.bytes, "1:fromenvironment");
 	config_close(config);
 	(void)unsetenv("BOT_TOKEN");
 	write_file("BOT_TOKEN", STR("1:hunter2\n\n"));

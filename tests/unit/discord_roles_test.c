@@ -13,16 +13,6 @@ static struct role_result answer(struct arena *arena, enum role_act act, int sta
 	return discord_role_result(arena, &call, &response);
 }
 
-static struct str header_of(const struct http_request *request, const char *name)
-{
-	for (size_t i = 0; i < request->header_count; i++) {
-		if (str_eq(request->headers[i].name, str_from_z(name))) {
-			return request->headers[i].value;
-		}
-	}
-	return STR_ABSENT;
-}
-
 static void test_calls_are_as_documented(void **state)
 {
 	static const struct { enum role_act act; const char *method; const char *url; bool reason; } rows[] = {

@@ -42,16 +42,6 @@ static struct reply *rank_reply(struct fixture *f)
 	return reply;
 }
 
-static struct str header_of(const struct http_request *request, const char *name)
-{
-	for (size_t i = 0; i < request->header_count; i++) {
-		if (str_eq(request->headers[i].name, str_from_z(name))) {
-			return request->headers[i].value;
-		}
-	}
-	return STR_ABSENT;
-}
-
 static void opens_the_direct_channel_first(void **state)
 {
 	struct fixture *f = *state;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "support/catalogue.h"
+#include "support/random.h"
 
 #define NOW (INT64_C(1763645000) * SECOND_US) /* 2025-11-20T13:23:20Z */
 
@@ -564,19 +565,10 @@ static void oracle_follow(struct oracle *o)
 	}
 }
 
-/* xorshift64*: the same at every run. */
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed >> 12;
-	*seed ^= *seed << 25;
-	*seed ^= *seed >> 27;
-	return *seed * UINT64_C(2685821657736338717);
-}
-
 static void random_step(struct scene *scene, struct oracle *o, uint64_t *seed)
 {
-	uint64_t what = next_random(seed) % 4;
-	int64_t amount = (int64_t)(next_random(seed) % 3000) - 900;
+	uint64_t what = random_next(seed) % 4;
+	int64_t amount = (int64_t)(random_next(seed) % 3000) - 900;
 
 	if (what == 0 && amount != 0 && o->xp + amount >= 0) {
 		give_xp(scene, amount);
@@ -585,7 +577,7 @@ static void random_step(struct scene *scene, struct oracle *o, uint64_t *seed)
 		give_coins(scene, amount);
 		o->coins += amount;
 	} else {
-		bool won = next_random(seed) % 3 != 0;
+		bool won = random_next(seed) % 3 != 0;
 
 		play(scene, won);
 		o->played++;

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "support/texts.h"
+
 static struct arena *arena;
 
 static int set_up(void **state)
@@ -39,13 +41,6 @@ static const struct json *read_ok(const char *text)
 	assert_int_equal(json_read(arena, str_from_z(text), &value), OK);
 	assert_non_null(value);
 	return value;
-}
-
-static void check_str(struct str actual, const char *expected)
-{
-	assert_true(str_present(actual));
-	assert_int_equal(actual.len, strlen(expected));
-	assert_memory_equal(actual.ptr, expected, actual.len);
 }
 
 static void test_refused_texts(void **state)
@@ -220,9 +215,9 @@ static void test_members(void **state)
 	int64_t id = 0;
 	assert_int_equal(json_get_str(value, "b", &text), INVALID);
 	assert_int_equal(json_get_str(value, "n", &text), NOT_FOUND);
-	check_str(text, "untouched");
+	assert_str(text, "untouched");
 	assert_int_equal(json_get_str(value, "s", &text), OK);
-	check_str(text, "\xD1\x8F");
+	assert_str(text, "\xD1\x8F");
 	assert_int_equal(json_get_str(value, "e", &text), OK);
 	assert_true(str_present(text) && str_empty(text));
 	assert_int_equal(json_get_bool(value, "num", &flag), INVALID);
@@ -262,7 +257,7 @@ static void test_each(void **state)
 	const struct json *member = NULL;
 	size_t count = 0;
 	while (json_object_each(value, &at, &name, &member)) {
-		check_str(name, names[count]);
+		assert_str(name, names[count]);
 		assert_non_null(member);
 		count++;
 	}
@@ -283,11 +278,11 @@ static void test_building(void **state)
 	object = json_set_str(object, "s", STR("\xD1\x8F \"</script>\n"));
 	object = json_set_str(object, "none", STR_ABSENT);
 	object = json_set(object, "a", json_append(json_append(json_array(), json_str(STR("x"))), json_null()));
-	check_str(json_write(arena, object), "{\"n\":-9223372036854775808,\"b\":false,\"id\":\"9223372036854775807\","
-	                                     "\"s\":\"\xD1\x8F \\\"</script>\\n\",\"none\":null,\"a\":[\"x\",null]}");
+	assert_str(json_write(arena, object), "{\"n\":-9223372036854775808,\"b\":false,\"id\":\"9223372036854775807\","
+	                                      "\"s\":\"\xD1\x8F \\\"</script>\\n\",\"none\":null,\"a\":[\"x\",null]}");
 	/* A member set again has its last value. */
-	check_str(json_write(arena, json_set_i64(json_set_i64(json_object(), "a", 1), "a", 2)), "{\"a\":2}");
-	check_str(json_write(arena, json_str(STR("top"))), "\"top\"");
+	assert_str(json_write(arena, json_set_i64(json_set_i64(json_object(), "a", 1), "a", 2)), "{\"a\":2}");
+	assert_str(json_write(arena, json_str(STR("top"))), "\"top\"");
 }
 
 static void test_building_refused(void **state)
@@ -325,7 +320,7 @@ static void test_canonical(void **state)
 	(void)state;
 	struct str one = json_write_canonical(arena, read_ok("{ \"b\" : [1, {\"d\":1,\"c\":2}], \"a\" : \"\\u00e9\" }"));
 	struct str two = json_write_canonical(arena, read_ok("{\"a\":\"\xC3\xA9\",\"b\":[1,{\"c\":2,\"d\":1}]}"));
-	check_str(one, "{\"a\":\"\xC3\xA9\",\"b\":[1,{\"c\":2,\"d\":1}]}");
+	assert_str(one, "{\"a\":\"\xC3\xA9\",\"b\":[1,{\"c\":2,\"d\":1}]}");
 	assert_true(str_eq(one, two));
 	assert_false(str_eq(one, json_write_canonical(arena, read_ok("{\"a\":\"\xC3\xA9\",\"b\":[{\"c\":2,\"d\":1},1]}"))));
 }

@@ -13,6 +13,7 @@
 
 #include "io/json.h"
 #include "platform/platform.h"
+#include "support/texts.h"
 
 #define TEST_BOT STR("main")
 #define TEST_APPLICATION INT64_C(845027738276462632)
@@ -84,19 +85,23 @@ static UNUSED void assert_body(struct fixture *f, struct str actual, const char 
 	assert_string_equal(canonical(f, actual), canonical(f, str_from_z(expected)));
 }
 
-static UNUSED void assert_str(struct str actual, const char *expected)
-{
-	assert_true(str_present(actual));
-	assert_int_equal(actual.len, strlen(expected));
-	assert_memory_equal(actual.ptr, expected, actual.len);
-}
-
 static UNUSED struct reply *new_reply(struct fixture *f)
 {
 	struct reply *reply = reply_new(f->arena);
 
 	assert_non_null(reply);
 	return reply;
+}
+
+/* Absent: there is none of this name. */
+static UNUSED struct str header_of(const struct http_request *request, const char *name)
+{
+	for (size_t i = 0; i < request->header_count; i++) {
+		if (str_eq(request->headers[i].name, str_from_z(name))) {
+			return request->headers[i].value;
+		}
+	}
+	return STR_ABSENT;
 }
 
 /* A string of `count` times one character, for limits. */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/status.h"
+#include "support/texts.h"
 
 static struct arena *arena;
 
@@ -25,13 +26,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void check_str(struct str actual, const char *expected)
-{
-	assert_true(str_present(actual));
-	assert_int_equal(actual.len, strlen(expected));
-	assert_memory_equal(actual.ptr, expected, actual.len);
-}
-
 static void test_absent_and_empty(void **state)
 {
 	(void)state;
@@ -41,7 +35,7 @@ static void test_absent_and_empty(void **state)
 	assert_true(str_empty(STR("")));
 	assert_false(str_empty(STR("a")));
 	assert_false(str_present(str_from_z(NULL)));
-	check_str(str_from_z("abc"), "abc");
+	assert_str(str_from_z("abc"), "abc");
 }
 
 static void test_equality(void **state)
@@ -73,19 +67,19 @@ static void test_starts_and_ends(void **state)
 static void test_cut_is_clipped(void **state)
 {
 	(void)state;
-	check_str(str_cut(STR("hello"), 1, 3), "ell");
-	check_str(str_cut(STR("hello"), 4, 9), "o");
-	check_str(str_cut(STR("hello"), 5, 1), "");
-	check_str(str_cut(STR("hello"), 9, 1), "");
-	check_str(str_cut(STR("hello"), 1, SIZE_MAX), "ello");
+	assert_str(str_cut(STR("hello"), 1, 3), "ell");
+	assert_str(str_cut(STR("hello"), 4, 9), "o");
+	assert_str(str_cut(STR("hello"), 5, 1), "");
+	assert_str(str_cut(STR("hello"), 9, 1), "");
+	assert_str(str_cut(STR("hello"), 1, SIZE_MAX), "ello");
 	assert_false(str_present(str_cut(STR_ABSENT, 0, 1)));
 }
 
 static void test_trim_and_find(void **state)
 {
 	(void)state;
-	check_str(str_trim(STR(" \t\r\n\v\fa b\n ")), "a b");
-	check_str(str_trim(STR(" \n")), "");
+	assert_str(str_trim(STR(" \t\r\n\v\fa b\n ")), "a b");
+	assert_str(str_trim(STR(" \n")), "");
 	assert_int_equal(str_find(STR("a=b=c"), '='), 1);
 	assert_int_equal(str_find(STR("abc"), '='), SIZE_MAX);
 	assert_int_equal(str_find(STR_ABSENT, '='), SIZE_MAX);
@@ -95,15 +89,15 @@ static void test_split(void **state)
 {
 	(void)state;
 	struct str rest = STR("a,,b,");
-	check_str(str_split(&rest, ','), "a");
-	check_str(str_split(&rest, ','), "");
-	check_str(str_split(&rest, ','), "b");
+	assert_str(str_split(&rest, ','), "a");
+	assert_str(str_split(&rest, ','), "");
+	assert_str(str_split(&rest, ','), "b");
 	assert_true(str_present(rest));
-	check_str(str_split(&rest, ','), "");
+	assert_str(str_split(&rest, ','), "");
 	assert_false(str_present(rest));
 	assert_false(str_present(str_split(&rest, ',')));
 	rest = STR("");
-	check_str(str_split(&rest, ','), "");
+	assert_str(str_split(&rest, ','), "");
 	assert_false(str_present(rest));
 }
 
@@ -112,17 +106,17 @@ static void test_copies(void **state)
 	(void)state;
 	const char source[] = "Hello";
 	struct str copy = str_dup(arena, str_from_z(source));
-	check_str(copy, "Hello");
+	assert_str(copy, "Hello");
 	assert_ptr_not_equal(copy.ptr, source);
 	assert_false(str_present(str_dup(arena, STR_ABSENT)));
-	check_str(str_dup(arena, STR("")), "");
+	assert_str(str_dup(arena, STR("")), "");
 	assert_string_equal(str_z(arena, STR("abc")), "abc");
 	/* A NUL inside would cut the text where a C library reads it. */
 	assert_null(str_z(arena, STR("a\0b")));
-	check_str(str_lower(arena, STR("AbZ[{1")), "abz[{1");
-	check_str(str_upper(arena, STR("aBz[{1")), "ABZ[{1");
-	check_str(str_printf(arena, "%d-%s", 7, "x"), "7-x");
-	check_str(str_printf(arena, STR_FMT "|" STR_FMT, STR_ARG(STR("ab")), STR_ARG(STR_ABSENT)), "ab|");
+	assert_str(str_lower(arena, STR("AbZ[{1")), "abz[{1");
+	assert_str(str_upper(arena, STR("aBz[{1")), "ABZ[{1");
+	assert_str(str_printf(arena, "%d-%s", 7, "x"), "7-x");
+	assert_str(str_printf(arena, STR_FMT "|" STR_FMT, STR_ARG(STR("ab")), STR_ARG(STR_ABSENT)), "ab|");
 }
 
 static void test_failed_arena_gives_absent(void **state)
@@ -146,7 +140,7 @@ static void test_buffer_grows(void **state)
 {
 	(void)state;
 	struct buf buf = buf_init(arena, 100000);
-	check_str(buf_str(&buf), "");
+	assert_str(buf_str(&buf), "");
 	for (int i = 0; i < 1000; i++) {
 		buf_add(&buf, STR("ab"));
 		buf_add_byte(&buf, 'c');
@@ -159,7 +153,7 @@ static void test_buffer_grows(void **state)
 	struct buf extremes = buf_init(arena, 100);
 	buf_add_i64(&extremes, INT64_MIN);
 	buf_add_i64(&extremes, INT64_MAX);
-	check_str(buf_str(&extremes), "-92233720368547758089223372036854775807");
+	assert_str(buf_str(&extremes), "-92233720368547758089223372036854775807");
 }
 
 static void test_buffer_has_a_maximum(void **state)
@@ -167,7 +161,7 @@ static void test_buffer_has_a_maximum(void **state)
 	(void)state;
 	struct buf buf = buf_init(arena, 5);
 	buf_add(&buf, STR("12345"));
-	check_str(buf_str(&buf), "12345");
+	assert_str(buf_str(&buf), "12345");
 	buf_add_byte(&buf, '6');
 	assert_true(buf.failed);
 	assert_false(str_present(buf_str(&buf)));
