@@ -110,17 +110,14 @@ static int teardown(void **state)
 /* Accounts 1 to `count` with XP 10, 10, 20, 20, 30, 30 ..., one coin each; the first half of this season and week. */
 static void make_people(int count)
 {
-	char sql[1200];
-
-	snprintf(sql, sizeof(sql),
-	         "INSERT INTO public.account (id, created_at) SELECT n, now() FROM generate_series(1, %d) AS n;"
-	         "INSERT INTO public.account_balance (account_id, xp, coins, season_no, season_xp, season_coins, week_no, week_xp, week_coins)"
-	         " SELECT n, (n + 1) / 2 * 10, 1, CASE WHEN n <= %d / 2 THEN %d ELSE %d END, n, 2 * n, CASE WHEN n <= %d / 2 THEN %d ELSE %d END,"
-	         " 3 * n, 4 * n FROM generate_series(1, %d) AS n;"
-	         "INSERT INTO public.identity (account_id, platform, platform_id, name, first_seen, last_seen, attached_at)"
-	         " SELECT n, 'telegram', n, 'Person ' || n, now(), now(), now() FROM generate_series(1, %d) AS n",
-	         count, count, SEASON, SEASON - 5, count, WEEK, WEEK - 5, count, count);
-	testdb_exec(sql);
+	testdb_execf(
+		"INSERT INTO public.account (id, created_at) SELECT n, now() FROM generate_series(1, %d) AS n;"
+		"INSERT INTO public.account_balance (account_id, xp, coins, season_no, season_xp, season_coins, week_no, week_xp, week_coins)"
+		" SELECT n, (n + 1) / 2 * 10, 1, CASE WHEN n <= %d / 2 THEN %d ELSE %d END, n, 2 * n, CASE WHEN n <= %d / 2 THEN %d ELSE %d END,"
+		" 3 * n, 4 * n FROM generate_series(1, %d) AS n;"
+		"INSERT INTO public.identity (account_id, platform, platform_id, name, first_seen, last_seen, attached_at)"
+		" SELECT n, 'telegram', n, 'Person ' || n, now(), now(), now() FROM generate_series(1, %d) AS n",
+		count, count, SEASON, SEASON - 5, count, WEEK, WEEK - 5, count, count);
 }
 
 static enum status read_board(struct board_wish wish, struct board_page *ret_page)
@@ -275,10 +272,7 @@ static void test_hidden_joined_and_erased_people_have_no_place(void **state)
 	make_people(4);
 	keep_all(&keeper, now, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
-		char sql[200];
-
-		snprintf(sql, sizeof(sql), "UPDATE public.account SET %s WHERE id = 4", gone[i]);
-		testdb_exec(sql);
+		testdb_execf("UPDATE public.account SET %s WHERE id = 4", gone[i]);
 		/* not shown from the same moment on, before the keeper knows */
 		assert_string_equal(said((struct board_wish){.limit = 2}), "1:3:20 next 2");
 		assert_int_equal(keep_all(&keeper, now, NULL), 1);

@@ -126,15 +126,13 @@ static const char *statuses(void)
 /* An account with one identity; the bot may write to it as `can` says (an SQL value). Returns the account. */
 static int64_t person(const char *platform, int64_t id, const char *bot, const char *can, const char *hint)
 {
-	char sql[1024];
-	(void)snprintf(sql, sizeof sql,
-	               "WITH a AS (INSERT INTO public.account (created_at) VALUES (now()) RETURNING id),"
-	               " i AS (INSERT INTO public.identity (account_id, platform, platform_id, first_seen, last_seen, attached_at, language_hint)"
-	               "       SELECT id, '%s', %lld, now(), now(), now(), '%s' FROM a RETURNING id, account_id),"
-	               " r AS (INSERT INTO public.identity_reach (identity_id, bot, can_message, changed_at) SELECT id, '%s', %s, now() FROM i)"
-	               " SELECT account_id FROM i",
-	               platform, (long long)id, hint, bot, can);
-	return testdb_i64(sql);
+	return testdb_i64f(
+		"WITH a AS (INSERT INTO public.account (created_at) VALUES (now()) RETURNING id),"
+		" i AS (INSERT INTO public.identity (account_id, platform, platform_id, first_seen, last_seen, attached_at, language_hint)"
+		"       SELECT id, '%s', %lld, now(), now(), now(), '%s' FROM a RETURNING id, account_id),"
+		" r AS (INSERT INTO public.identity_reach (identity_id, bot, can_message, changed_at) SELECT id, '%s', %s, now() FROM i)"
+		" SELECT account_id FROM i",
+		platform, (long long)id, hint, bot, can);
 }
 
 /* ---- notices ----------------------------------------------------------------------------------------------------------------- */

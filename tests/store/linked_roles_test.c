@@ -2,7 +2,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -98,10 +97,7 @@ static void settle(struct fixture *f, const struct linked_job *job, struct linke
 
 static void set_xp(int64_t xp)
 {
-	char sql[96];
-
-	(void)snprintf(sql, sizeof(sql), "UPDATE public.account_balance SET xp = %lld", (long long)xp);
-	testdb_exec(sql);
+	testdb_execf("UPDATE public.account_balance SET xp = %lld", (long long)xp);
 }
 
 static void assert_text(struct str actual, const char *expected)

@@ -909,11 +909,9 @@ static enum status see(struct tx *tx, void *arg)
 	const struct seeing *seeing = arg;
 	struct contact contact = {0};
 	enum status status = contact_resolve(tx, seeing->update, &contact);
-	char sql[256];
 
 	/* Nobody is shut out of the row before accounts are locked (decisions.md 11); another connection would wait here. */
-	snprintf(sql, sizeof(sql), "SELECT id FROM public.identity WHERE id = %lld FOR UPDATE NOWAIT", (long long)seeing->identity);
-	testdb_exec(sql);
+	testdb_execf("SELECT id FROM public.identity WHERE id = %lld FOR UPDATE NOWAIT", (long long)seeing->identity);
 	return status == OK ? contact_seen(tx, seeing->update, &contact) : status;
 }
 

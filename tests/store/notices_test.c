@@ -45,28 +45,22 @@ static int teardown(void **state)
 /* Account `number` with as much XP and everything switched on, on Telegram, where bot main may write to him. */
 static void person(int number, int xp)
 {
-	char sql[1400];
-
-	snprintf(sql, sizeof(sql),
-	         "INSERT INTO public.account (id, created_at, notify_badges, notify_missions) VALUES (%d, " NOW_SQL ", true, true);"
-	         "INSERT INTO public.account_balance (account_id, xp, rank_paid) VALUES (%d, %d, 1);"
-	         "INSERT INTO public.identity (id, account_id, platform, platform_id, name, first_seen, last_seen, attached_at)"
-	         " VALUES (%d, %d, 'telegram', %d, 'Person %d', " NOW_SQL ", " NOW_SQL ", " NOW_SQL ");"
-	         "INSERT INTO public.identity_reach (identity_id, bot, can_message, changed_at) VALUES (%d, 'main', true, " NOW_SQL ")",
-	         number, number, xp, number, number, number, number, number);
-	testdb_exec(sql);
+	testdb_execf(
+		"INSERT INTO public.account (id, created_at, notify_badges, notify_missions) VALUES (%d, " NOW_SQL ", true, true);"
+		"INSERT INTO public.account_balance (account_id, xp, rank_paid) VALUES (%d, %d, 1);"
+		"INSERT INTO public.identity (id, account_id, platform, platform_id, name, first_seen, last_seen, attached_at)"
+		" VALUES (%d, %d, 'telegram', %d, 'Person %d', " NOW_SQL ", " NOW_SQL ", " NOW_SQL ");"
+		"INSERT INTO public.identity_reach (identity_id, bot, can_message, changed_at) VALUES (%d, 'main', true, " NOW_SQL ")",
+		number, number, xp, number, number, number, number, number);
 }
 
 /* An event of person 1, in the order of calls. */
 static void queue(const char *source, const char *type, const char *data, int seconds)
 {
-	char sql[600];
-
-	snprintf(sql, sizeof(sql),
-	         "INSERT INTO public.event_queue (lane, platform, platform_id, source, type, data, key, at, accepted_at)"
-	         " SELECT 5, 'telegram', 1, '%s', '%s', '%s', 'k' || count(*), " NOW_SQL " + make_interval(secs => %d), " NOW_SQL
-	         " FROM public.event_queue", source, type, data, seconds);
-	testdb_exec(sql);
+	testdb_execf(
+		"INSERT INTO public.event_queue (lane, platform, platform_id, source, type, data, key, at, accepted_at)"
+		" SELECT 5, 'telegram', 1, '%s', '%s', '%s', 'k' || count(*), " NOW_SQL " + make_interval(secs => %d), " NOW_SQL
+		" FROM public.event_queue", source, type, data, seconds);
 }
 
 static void message(const char *source, const char *chat, int seconds)
@@ -173,11 +167,8 @@ static void test_each_switch_silences_its_own_notices(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char sql[200];
-
 		person(1, 450);
-		snprintf(sql, sizeof(sql), "UPDATE public.account SET %s", rows[i].off);
-		testdb_exec(sql);
+		testdb_execf("UPDATE public.account SET %s", rows[i].off);
 		queue("telegram:main", "game_played", "{\"game\": \"go\", \"won\": true}", 0); /* first_win gives 100: F II */
 		apply();
 		assert_string_equal(outbox("BADGE_EARNED"), rows[i].told);

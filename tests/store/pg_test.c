@@ -512,9 +512,7 @@ static void a_first_statement_may_end_its_connection(void **state)
 	assert_int_equal(run_i64(conn, arena, SLEEP, 0), OK);
 	int64_t backend = backend_of(conn, arena);
 	assert_int_equal(pg_begin(conn), OK);
-	char sql[64];
-	snprintf(sql, sizeof(sql), "SELECT pg_terminate_backend(%d)", (int)backend);
-	testdb_exec(sql);
+	testdb_execf("SELECT pg_terminate_backend(%d)", (int)backend);
 	usleep(50 * 1000);
 	assert_int_equal(run_i64(conn, arena, SLEEP, 0), UNAVAILABLE);
 	assert_true(pg_conn_broken(conn));
@@ -570,11 +568,10 @@ static void a_connection_that_died_idle_is_replaced_unseen(void **state)
 static void a_session_pins_its_settings(void **state)
 {
 	struct fixture *fixture = *state;
-	char sql[256];
 	const char *name = testdb_text("SELECT current_database()");
-	snprintf(sql, sizeof(sql), "ALTER DATABASE %s SET timezone = 'Asia/Tokyo'; ALTER DATABASE %s SET datestyle = 'German'; "
-	         "ALTER DATABASE %s SET bytea_output = 'escape'; ALTER DATABASE %s SET search_path = 'public'", name, name, name, name);
-	testdb_exec(sql);
+	testdb_execf(
+		"ALTER DATABASE %s SET timezone = 'Asia/Tokyo'; ALTER DATABASE %s SET datestyle = 'German'; "
+		"ALTER DATABASE %s SET bytea_output = 'escape'; ALTER DATABASE %s SET search_path = 'public'", name, name, name, name);
 	struct pg_pool *pool = open_pool(1);
 	struct pg_conn *conn = take(pool);
 	round_trip(fixture, conn, 1, STR("x"), STR("a\1b"), INT64_C(1763645054123456), true);
@@ -588,16 +585,13 @@ static void a_session_pins_its_settings(void **state)
 	assert_str(pg_str(rows, 0, 3), "pg_test");
 	pg_give(conn);
 	pg_pool_close(pool);
-	snprintf(sql, sizeof(sql), "ALTER DATABASE %s RESET ALL", testdb_text("SELECT current_database()"));
-	testdb_exec(sql);
+	testdb_execf("ALTER DATABASE %s RESET ALL", testdb_text("SELECT current_database()"));
 }
 
 static void a_server_that_would_lose_commits_is_refused(void **state)
 {
 	struct fixture *fixture = *state;
-	char sql[128];
-	snprintf(sql, sizeof(sql), "ALTER DATABASE %s SET synchronous_commit = off", testdb_text("SELECT current_database()"));
-	testdb_exec(sql);
+	testdb_execf("ALTER DATABASE %s SET synchronous_commit = off", testdb_text("SELECT current_database()"));
 	struct pg_pool *pool = open_pool(1);
 	struct pg_conn *conn;
 	assert_int_equal(pg_take(pool, in_ms(1000), &conn), UNAVAILABLE);
@@ -605,8 +599,7 @@ static void a_server_that_would_lose_commits_is_refused(void **state)
 	assert_true(str_find(pg_pool_error(pool, fixture->arena), ':') != SIZE_MAX);
 	assert_int_equal(pg_pool_ready(pool, in_ms(1000)), UNAVAILABLE);
 	pg_pool_close(pool);
-	snprintf(sql, sizeof(sql), "ALTER DATABASE %s RESET ALL", testdb_text("SELECT current_database()"));
-	testdb_exec(sql);
+	testdb_execf("ALTER DATABASE %s RESET ALL", testdb_text("SELECT current_database()"));
 }
 
 static void a_malformed_url_is_invalid(void **state UNUSED)

@@ -2,7 +2,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -64,23 +63,17 @@ static int tear_down(void **state)
 /* An account with one identity. Returns the account. */
 static int64_t person(const char *platform, int64_t id, int64_t xp)
 {
-	char sql[512];
-
-	(void)snprintf(sql, sizeof(sql),
-	               "WITH a AS (INSERT INTO public.account (created_at) VALUES (now()) RETURNING id),"
-	               " b AS (INSERT INTO public.account_balance (account_id, xp) SELECT id, %lld FROM a)"
-	               "INSERT INTO public.identity (account_id, platform, platform_id, first_seen, last_seen, attached_at)"
-	               " SELECT id, '%s', %lld, now(), now(), now() FROM a RETURNING account_id",
-	               (long long)xp, platform, (long long)id);
-	return testdb_i64(sql);
+	return testdb_i64f(
+		"WITH a AS (INSERT INTO public.account (created_at) VALUES (now()) RETURNING id),"
+		" b AS (INSERT INTO public.account_balance (account_id, xp) SELECT id, %lld FROM a)"
+		"INSERT INTO public.identity (account_id, platform, platform_id, first_seen, last_seen, attached_at)"
+		" SELECT id, '%s', %lld, now(), now(), now() FROM a RETURNING account_id",
+		(long long)xp, platform, (long long)id);
 }
 
 static void set_xp(int64_t account, int64_t xp)
 {
-	char sql[128];
-
-	(void)snprintf(sql, sizeof(sql), "UPDATE public.account_balance SET xp = %lld WHERE account_id = %lld", (long long)xp, (long long)account);
-	testdb_exec(sql);
+	testdb_execf("UPDATE public.account_balance SET xp = %lld WHERE account_id = %lld", (long long)xp, (long long)account);
 }
 
 static void forget_marks(void)
@@ -141,7 +134,6 @@ static void a_threshold_that_is_passed_marks_up_and_down_and_nothing_else_does(v
 static void a_new_person_a_move_to_another_account_and_an_erasure_mark(void **state)
 {
 	int64_t account = person("telegram", 7, 0);
-	char sql[128];
 
 	(void)state;
 	(void)person("discord", 5, 0);
@@ -149,8 +141,7 @@ static void a_new_person_a_move_to_another_account_and_an_erasure_mark(void **st
 	forget_marks();
 	testdb_exec("UPDATE public.identity SET name = 'x', account_id = account_id");
 	assert_string_equal(marked(), "");
-	(void)snprintf(sql, sizeof(sql), "UPDATE public.identity SET account_id = %lld WHERE platform = 'discord'", (long long)account);
-	testdb_exec(sql);
+	testdb_execf("UPDATE public.identity SET account_id = %lld WHERE platform = 'discord'", (long long)account);
 	assert_string_equal(marked(), "5");
 	forget_marks();
 	testdb_exec("DELETE FROM public.identity WHERE platform = 'discord'");

@@ -569,12 +569,10 @@ static void test_a_deadlock_timeout_that_is_too_long_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-		char sql[160];
 		struct pg_rows *rows = NULL;
 
-		snprintf(sql, sizeof(sql), "DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I SET deadlock_timeout = ''%s''', current_database()); END $$",
-		         settings[i]);
-		testdb_exec(sql);
+		testdb_execf("DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I SET deadlock_timeout = ''%s''', current_database()); END $$",
+		             settings[i]);
 		struct app *fresh = testdb_app(1);
 		struct ctx ctx = testdb_ctx(fresh, arena, today, 5);
 
