@@ -155,7 +155,7 @@ def test_keys_of_one_program_are_not_another_programs(stack, key_of, person):  #
     assert done(stack, person, key=key, api_key=one, xp=1)["xp"] == 1
     # neither a repeat nor a reuse, and nothing told of the other's
     assert done(stack, person, key=key, api_key=other, xp=2)["xp"] == 3
-    assert json.loads(stack.trivet("user", "adjust", f"telegram:{person}", "--xp", "3", "--reason", "x", "--key", key, "--json").stdout)["xp"] == 6
+    assert stack.trivet_json("user", "adjust", f"telegram:{person}", "--xp", "3", "--reason", "x", "--key", key)["xp"] == 6
     event = {"platform": "telegram", "platform_id": str(person), "type": "xp_change", "data": {"xp": 4, "reason": "x"}, "idempotency_key": key,
              "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     assert stack.api("POST", "/v1/events", {"events": [event]}).json()["accepted"] == 1

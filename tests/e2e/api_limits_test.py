@@ -1,6 +1,5 @@
 """What a key may send in a minute, and what it was used for."""
 import concurrent.futures
-import json
 import os
 import signal
 import time
@@ -21,12 +20,12 @@ def ask(stack, key, path="/v1/users/telegram/1"):
 
 
 def listed(stack, name):
-    return next(row for row in json.loads(stack.trivet("apikey", "list", "--json").stdout) if row["name"] == name)
+    return next(row for row in stack.trivet_json("apikey", "list") if row["name"] == name)
 
 
 def used(stack, name):
     """{(day's place, route): (requests, refused)}, the latest day first."""
-    rows = json.loads(stack.trivet("apikey", "usage", name, "--json").stdout)
+    rows = stack.trivet_json("apikey", "usage", name)
     days = sorted({row["day"] for row in rows}, reverse=True)
     return {(days.index(row["day"]), row["route"]): (row["requests"], row["refused"]) for row in rows}
 
@@ -75,7 +74,7 @@ def test_the_stacks_own_key_has_none_that_64_connections_reach(stack):
 
 
 def test_the_operator_sets_limits(stack):
-    made = json.loads(stack.trivet("apikey", "new", f"limited-{time.time_ns()}", "--scope", "users", "--per-minute", "2", "--in-flight", "7", "--json").stdout)
+    made = stack.trivet_json("apikey", "new", f"limited-{time.time_ns()}", "--scope", "users", "--per-minute", "2", "--in-flight", "7")
     assert (made["per_minute"], made["in_flight"]) == (2, 7)
     assert [ask(stack, made["key"]).status_code for _ in range(3)] == [404, 404, 429]
     stack.trivet("apikey", "limit", made["name"], "--per-minute", "none")

@@ -196,7 +196,7 @@ def test_after_joining_the_later_one_stays_and_the_other_is_shown_for_30_days(st
     mine = quiz.put(telegram, {"session_data": {"n": 1}, "stats_data": {"all": 7}}, BEGIN)
     other = quiz.put(discord, {"session_data": {"n": 2}}, BEGIN, platform="discord")
     accounts = [str(stack.api("GET", f"/v1/users/{name}/{person}").json()["id"]) for name, person in (("telegram", telegram), ("discord", discord))]
-    merge = json.loads(stack.trivet("user", "merge", *accounts, "--json").stdout)
+    merge = stack.trivet_json("user", "merge", *accounts)
     got = quiz.get(telegram)
     assert got.json() == quiz.get(discord, platform="discord").json()
     assert got.json()["session_data"] == {"n": 2} and got.json()["merged_earlier"] == []
@@ -207,11 +207,11 @@ def test_after_joining_the_later_one_stays_and_the_other_is_shown_for_30_days(st
     assert_problem(quiz.put(discord, {"session_data": {}}, {"If-Match": other.headers["ETag"]}, platform="discord"), 412, "session-changed")
     merged = quiz.put(telegram, {"stats_data": {"all": 9}}, {"If-Match": got.headers["ETag"]})
     assert merged.status_code == 200 and merged.json()["merged_data"]["stats_data"] == {"all": 7}
-    shown = json.loads(stack.trivet("user", "show", accounts[0], "--json").stdout)["sessions"]
+    shown = stack.trivet_json("user", "show", accounts[0])["sessions"]
     assert [(row["bot"], row["aside_at"] is None) for row in shown] == [("quiz", True), ("quiz", False)]
     assert shown[0]["version"] == merged.json()["version"] and shown[0]["bytes"] > 0
     # undone: each side has its own again
-    number = json.loads(stack.trivet("user", "show", accounts[0], "--json").stdout)["merges"][0]["merge"]
+    number = stack.trivet_json("user", "show", accounts[0])["merges"][0]["merge"]
     assert merge and stack.trivet("user", "unmerge", str(number)).returncode == 0
     assert (quiz.get(telegram).json()["session_data"], quiz.get(telegram).json()["merged_data"]) == ({"n": 1}, None)
     assert (quiz.get(discord, platform="discord").json()["stats_data"]) == {"all": 9}

@@ -46,6 +46,13 @@ def wait_for(condition, timeout=5.0, what="the condition"):
         time.sleep(0.02)
 
 
+def execute(db, statement, *values):
+    """The rows of a statement; None when it has none to give."""
+    with db.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else None
+
+
 def pytest_terminal_summary(terminalreporter):
     """The line that all kinds of tests end with, and the same in the file that TOTAL names (tests/support/run_tests --sum)."""
     count = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
@@ -158,6 +165,18 @@ class Stack:
                               capture_output=True, text=True, timeout=60)
         assert not check or done.returncode == 0, f"trivet {' '.join(words)}: {done.stdout}{done.stderr}"
         return done
+
+    def trivet_json(self, *words, check=True):
+        """What the operator's command says with --json."""
+        return json.loads(self.trivet(*words, "--json", check=check).stdout)
+
+    def clock(self):
+        """The development clock's offset in seconds."""
+        try:
+            with open(os.path.join(self.run_dir, "clock")) as file:
+                return int(file.read())
+        except FileNotFoundError:
+            return 0
 
     def set_clock(self, seconds):
         """Sets the development clock's offset, and waits as long as programs may be behind: nothing outside shows when they read it."""

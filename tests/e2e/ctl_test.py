@@ -17,9 +17,9 @@ def trivet(stack):
 
 
 @pytest.fixture
-def as_json(trivet):
+def as_json(stack):
     """as_json(words) -> what --json printed."""
-    return lambda *words, check=True: json.loads(trivet(*words, "--json", check=check).stdout)
+    return stack.trivet_json
 
 
 def verdicts(lines):

@@ -8,18 +8,12 @@ import pytest
 import redis
 
 from boards_test import settled  # noqa: F401 (a fixture)
-from conftest import wait_for
-from linking_test import People, buttons
+from conftest import execute, wait_for
+from linking_test import buttons, people  # noqa: F401 (a fixture)
 
 GROUP = -1001234567890  # registered by `make up`
 EPHEMERAL = 64
 DAY = 86400
-
-
-@pytest.fixture
-def people(stack, new_id):
-    stack.set_clock(0) if People(stack, new_id).offset() else None
-    return People(stack, new_id)
 
 
 def today(language="en"):
@@ -45,12 +39,6 @@ def send_events(stack, *events):
 
 def counter(stack, platform, number, name):
     return stack.api("GET", f"/v1/users/{platform}/{number}").json()["counters"][name]
-
-
-def execute(db, statement, *values):
-    with db.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.fetchall() if cursor.description else None
 
 
 def account_of(db, number):

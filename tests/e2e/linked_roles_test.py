@@ -72,7 +72,7 @@ def grants(stack, db, fakes, new_id):
 
 
 def test_the_records_are_registered_with_the_commands(stack, fakes):
-    lines = json.loads(stack.trivet("commands", "sync", "--dry-run", "--json").stdout)
+    lines = stack.trivet_json("commands", "sync", "--dry-run")
     body = json.loads(next(line["words"] for line in lines if line["where"] == "discord, linked roles"))
     assert [(record["key"], record["type"]) for record in body] == [("rank", 2), ("xp", 2), ("days", 2)]
     assert body[0]["name"] == "Rank at least" and body[0]["name_localizations"] == {"ru": "Ранг не ниже"}

@@ -51,7 +51,7 @@ class People:
 
     def earn(self, platform, user, xp=0, coins=0):
         """History: XP and coins through the service API, applied by the worker."""
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.offset() - 1))
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.stack.clock() - 1))
         events = [{"platform": platform, "platform_id": str(user), "type": kind, "data": {unit: amount, "reason": "test"}, "at": at,
                    "idempotency_key": f"{platform}:{user}:{kind}:{self.new_id()}"}
                   for kind, unit, amount in (("xp_change", "xp", xp), ("coins_change", "coins", coins)) if amount]
@@ -69,13 +69,6 @@ class People:
         answer = self.stack.api("GET", f"/v1/users/{platform}/{user}")
         assert answer.status_code == 200, answer.text
         return answer.json()
-
-    def offset(self):
-        try:
-            with open(self.stack.run_dir + "/clock") as file:
-                return int(file.read())
-        except FileNotFoundError:
-            return 0
 
 
 def the_code(text):
@@ -100,7 +93,7 @@ def told_on_discord(fakes, user):
 
 @pytest.fixture
 def people(stack, new_id):
-    stack.set_clock(0) if People(stack, new_id).offset() else None
+    stack.set_clock(0) if stack.clock() else None
     return People(stack, new_id)
 
 

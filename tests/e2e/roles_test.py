@@ -1,11 +1,10 @@
 """Discord roles follow ranks: given, taken, put back after a change by hand, and what Discord refuses is told once."""
-import json
 import os
 import signal
 import time
 
 import pytest
-from conftest import wait_for
+from conftest import execute, wait_for
 from linking_test import buttons, people  # noqa: F401 (a fixture)
 from worker_test import outbox, second_worker  # noqa: F401 (fixtures)
 
@@ -24,9 +23,7 @@ class Roles:
         self.stack, self.db, self.fakes, self.new_id, self.guild = stack, db, fakes, new_id, stack.env["DISCORD_GUILD_ID"]
 
     def query(self, sql, *values):
-        with self.db.cursor() as cursor:
-            cursor.execute(sql, values)
-            return cursor.fetchall() if cursor.description else None
+        return execute(self.db, sql, *values)
 
     def map(self, **roles):
         """As the operator's command does, but without its sweep, which would look at the people of other tests too."""
@@ -38,7 +35,7 @@ class Roles:
 
     def move(self, user, xp, platform="discord"):
         """XP up or down through the service API."""
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.offset() - 1))
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.stack.clock() - 1))
         answer = self.stack.api("POST", "/v1/events", {"events": [{"platform": platform, "platform_id": str(user), "type": "xp_change",
                                                                    "data": {"xp": xp, "reason": "test"}, "at": at, "idempotency_key": f"roles:{self.new_id()}"}]})
         assert answer.status_code == 200 and answer.json()["accepted"] == 1, answer.text
@@ -49,10 +46,6 @@ class Roles:
         for user in made:
             assert self.stack.api("POST", "/v1/users", {"platform": "discord", "platform_id": str(user)}).status_code in (200, 201)
         return made
-
-    def offset(self):
-        path = self.stack.run_dir + "/clock"
-        return int(open(path).read()) if os.path.exists(path) else 0
 
     def held(self, user):
         state = self.fakes.state()
@@ -74,7 +67,7 @@ class Roles:
 
     def listed(self, role):
 
-        rows = json.loads(self.stack.trivet("role", "list", "--json").stdout)
+        rows = self.stack.trivet_json("role", "list")
         return next(row for row in rows if row["role"] == role)
 
 

@@ -1,5 +1,4 @@
 """The change of season in whole stacks: the clock is moved, workers close, are killed, are late; boards, people and the operator see it."""
-import json
 import os
 import random
 import signal
@@ -7,7 +6,7 @@ import subprocess
 import time
 import uuid
 
-from conftest import ROOT, Fakes, wait_for
+from conftest import ROOT, Fakes, execute, wait_for
 
 DAY = 86400
 SEASON = 30 * DAY
@@ -24,14 +23,8 @@ def earn(stack, people, xp, offset=0):
         assert answer.status_code == 200 and answer.json()["rejected"] == 0, answer.text[:300]
 
 
-def ask(database, sql):
-    with database.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall()
-
-
 def one(database, sql):
-    return ask(database, sql)[0][0]
+    return execute(database, sql)[0][0]
 
 
 def settle(database):
@@ -44,10 +37,6 @@ def season_board(stack):
     return [(item["place"], item["display_name"], item["value"]) for item in answer.json()["items"]]
 
 
-def as_json(stack, *words, check=True):
-    return json.loads(stack.trivet(*words, "--json", check=check).stdout)
-
-
 def test_a_season_ends_by_itself_and_the_next_one_begins(another_stack):
     stack = another_stack(WORKERS="2")
     stack.up()
@@ -58,16 +47,16 @@ def test_a_season_ends_by_itself_and_the_next_one_begins(another_stack):
     earn(stack, [1, 2, 3], lambda person: 100 * person)
     settle(database)
     assert [(place, value) for place, _, value in season_board(stack)] == [(1, 300), (2, 200), (3, 100)]
-    nothing = as_json(stack, "season", "close")["done"]
+    nothing = stack.trivet_json("season", "close")["done"]
     assert nothing.startswith("no season is due: season 0 runs until ") and nothing.endswith("T00:00:00Z")
     assert one(database, "SELECT count(*) FROM season") == 0
 
     start = one(database, "SELECT extract(epoch FROM season_start)::bigint FROM economy_setting")
     stack.set_clock(start + SEASON + 600 - int(time.time()))
     wait_for(lambda: one(database, "SELECT count(*) FROM season WHERE closed_at IS NOT NULL") == 1, 15, "the close")
-    assert ask(database, "SELECT user_id, xp, place FROM season_result JOIN identity ON account_id = user_id ORDER BY place") == \
+    assert execute(database, "SELECT user_id, xp, place FROM season_result JOIN identity ON account_id = user_id ORDER BY place") == \
         [(person_account(database, 3), 300, 1), (person_account(database, 2), 200, 2), (person_account(database, 1), 100, 3)]
-    assert ask(database, "SELECT coins FROM ledger WHERE kind = 'season_reward' ORDER BY id") == [(1000,), (500,), (500,)]
+    assert execute(database, "SELECT coins FROM ledger WHERE kind = 'season_reward' ORDER BY id") == [(1000,), (500,), (500,)]
     told = wait_for(lambda: (calls := [call for call in fakes.calls(method="sendMessage") if "season" in str(call["body"])]) and len(calls) == 3 and calls,
                     10, "the notices")
     assert sorted(call["body"]["chat_id"] for call in told) == [1, 2, 3]
@@ -75,7 +64,7 @@ def test_a_season_ends_by_itself_and_the_next_one_begins(another_stack):
 
     # the new season begins with what the prizes gave, on the board and in reports alike
     settle(database)
-    after = {row[0]: row[1] for row in ask(database, "SELECT telegram_id, season_xp FROM unified_users")}
+    after = {row[0]: row[1] for row in execute(database, "SELECT telegram_id, season_xp FROM unified_users")}
     assert after == {1: 1600, 2: 1600, 3: 5100}
     assert [value for _, _, value in season_board(stack)] == [5100, 1600, 1600]
     earn(stack, [1], lambda person: 9000, start + SEASON + 600 - time.time())
@@ -83,7 +72,7 @@ def test_a_season_ends_by_itself_and_the_next_one_begins(another_stack):
     assert [(place, value) for place, _, value in season_board(stack)] == [(1, 11600), (2, 5100), (3, 1600)]
     text = stack.command_telegram(1, "/top season")["text"]
     assert "11600" in text.replace(" ", "").replace(",", "").replace(" ", "") and "300" not in [word.strip(".") for word in text.split()]
-    listed = as_json(stack, "season", "list")
+    listed = stack.trivet_json("season", "list")
     assert [(row["season"], row["participants"], row["placed"], row["winners"], row["winners_xp"]) for row in listed] == [(0, 3, 3, 1, 300)]
     assert stack.trivet("verify").stdout.endswith("0 differences\n")
     assert "season 0 is closed: 3 took part, 3 have a place" in stack.log("trivet-worker") + log_of(stack, "trivet-worker.2")
@@ -108,7 +97,7 @@ def test_closers_that_are_killed_and_late_lose_nothing_and_pay_nothing_twice(ano
     stack.command("stop", "trivet-worker")
     start = one(database, "SELECT extract(epoch FROM season_start)::bigint FROM economy_setting")
     stack.set_clock(start + 2 * SEASON + 3 * 3600 - int(time.time()))
-    doctor = as_json(stack, "doctor", check=False)
+    doctor = stack.trivet_json("doctor", check=False)
     line = next(line for line in doctor if line["check"] == "season")
     assert line["verdict"] == "wrong" and "season 0 is over since" in line["words"] and "trivet season close" in line["words"]
 
@@ -121,16 +110,16 @@ def test_closers_that_are_killed_and_late_lose_nothing_and_pay_nothing_twice(ano
             killed += closer.poll() is None
             closer.send_signal(signal.SIGKILL)
             closer.wait()
-    last = as_json(stack, "season", "close")
+    last = stack.trivet_json("season", "close")
     print(f"{killed} closers killed; the last one said {last}")
     assert killed > 0
-    assert ask(database, "SELECT no, participants, placed, closed_at IS NOT NULL FROM season ORDER BY no") == [(0, PEOPLE, PEOPLE, True), (1, 0, 0, True)]
+    assert execute(database, "SELECT no, participants, placed, closed_at IS NOT NULL FROM season ORDER BY no") == [(0, PEOPLE, PEOPLE, True), (1, 0, 0, True)]
     assert one(database, "SELECT count(*) FROM season_result r JOIN (SELECT user_id, rank() OVER (ORDER BY xp DESC) AS place FROM season_result) w"
                          " USING (user_id) WHERE r.place = w.place AND r.season_no = 0") == PEOPLE
-    assert ask(database, "SELECT count(*), count(DISTINCT user_id), min(coins), max(coins) FROM ledger WHERE kind = 'season_reward'") == \
-        ask(database, "SELECT count(*), count(*), 150::bigint, 1000::bigint FROM season_result WHERE place <= 50")
+    assert execute(database, "SELECT count(*), count(DISTINCT user_id), min(coins), max(coins) FROM ledger WHERE kind = 'season_reward'") == \
+        execute(database, "SELECT count(*), count(*), 150::bigint, 1000::bigint FROM season_result WHERE place <= 50")
     assert one(database, "SELECT count(*) FROM badge_user_association a JOIN badges b ON b.id = a.badge_id WHERE b.code = 'season_participant'") == PEOPLE
     assert stack.trivet("verify").stdout.endswith("0 differences\n")
-    line = next(line for line in as_json(stack, "doctor", check=False) if line["check"] == "season")
+    line = next(line for line in stack.trivet_json("doctor", check=False) if line["check"] == "season")
     assert line["verdict"] == "ok" and line["words"].startswith("season 2 runs until ")
     stack.command("start", "trivet-worker")

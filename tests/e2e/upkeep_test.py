@@ -32,12 +32,8 @@ def profile(stack, person):
     return stack.api("GET", f"/v1/users/telegram/{person}").json()
 
 
-def as_json(stack, *words, check=True):
-    return json.loads(stack.trivet(*words, "--json", check=check).stdout)
-
-
 def doctor(stack):
-    return {line["check"]: (line["verdict"], line["words"]) for line in as_json(stack, "doctor", check=False)}
+    return {line["check"]: (line["verdict"], line["words"]) for line in stack.trivet_json("doctor", check=False)}
 
 
 def metric(stack, name):
@@ -45,7 +41,7 @@ def metric(stack, name):
 
 
 def shown_events(stack):
-    return {row["key"]: row for row in as_json(stack, "outbox", "list", "--events", "--limit", "10000")}
+    return {row["key"]: row for row in stack.trivet_json("outbox", "list", "--events", "--limit", "10000")}
 
 
 @contextlib.contextmanager
@@ -100,7 +96,7 @@ def test_a_poisoned_event_stands_aside_is_shown_and_tried_again(stack, db, new_i
         cursor.execute("SELECT count(*) FROM audit_log WHERE action = 'event.retry' AND after->>'id' = %s", (str(number),))
         assert cursor.fetchone() == (1,)
     assert stack.trivet("outbox", "retry", "--events", "999999999999", check=False).returncode == 1
-    assert as_json(stack, "verify")["differences"] == 0
+    assert stack.trivet_json("verify")["differences"] == 0
 
 
 def test_a_rejected_event_is_shown_and_counted(stack, new_id):
@@ -131,7 +127,7 @@ def test_the_lag_is_measured_and_told(stack, db, new_id):
 def test_an_update_that_nobody_could_read_is_listed(stack, new_id):
     update = {"update_id": new_id(), "message": {"message_id": "odd"}}
     assert stack.post_telegram("main", update).status_code == 200
-    row = as_json(stack, "outbox", "list", "--updates", "--limit", "1")[0]
+    row = stack.trivet_json("outbox", "list", "--updates", "--limit", "1")[0]
     assert (row["platform"], row["bot"]) == ("telegram", "main") and row["size"] > 0 and row["reason"]
     assert "head" not in row
     assert doctor(stack)["updates set aside"][0] == "warning"
@@ -155,7 +151,7 @@ def test_doctor_looks_after_partitions_and_deadlocks(stack, db):
         cursor.execute(f"DROP TABLE {name}")
         verdict, words = doctor(stack)["partitions"]
         assert verdict == "wrong" and "trivet migrate" in words and "event_key_recent" in words
-        assert as_json(stack, "migrate")["partitions"] == 1
+        assert stack.trivet_json("migrate")["partitions"] == 1
         assert doctor(stack)["partitions"][0] == "ok"
         cursor.execute("CREATE TABLE stray PARTITION OF event DEFAULT")
         verdict, words = doctor(stack)["partitions"]
@@ -222,7 +218,7 @@ def test_days_are_folded_after_35_days_whoever_is_killed(another_stack):
         assert one("SELECT count(*) FROM ledger WHERE reason = 'gift' AND sealed = 1 AND user_id IN (SELECT account_id FROM identity WHERE platform_id <= 20)") == (20,)
         wait_for(lambda: one("SELECT count(*) FROM event WHERE type = 'voice_time'") == (0,), 60, "the archive without voice")
         assert one("SELECT count(*) FROM event WHERE type = 'xp_change' AND user_id IN (SELECT account_id FROM identity WHERE platform_id <= 20)") == (20,)
-        answer = as_json(stack, "verify")
+        answer = stack.trivet_json("verify")
         assert answer["differences"] == 0 and answer["days"] == [] and answer["sealed_days"] > 0
         assert stack.trivet("verify", "--quick").returncode == 0
         assert one(earned) == before
@@ -238,6 +234,6 @@ def test_days_are_folded_after_35_days_whoever_is_killed(another_stack):
         xp = profile(stack, 7)["xp"]
         post(stack, event(7, "xp_change", xp=3, reason="late"))
         wait_for(lambda: profile(stack, 7)["xp"] >= xp + 3, 20, "an event of today")
-        assert as_json(stack, "verify")["differences"] == 0
+        assert stack.trivet_json("verify")["differences"] == 0
         assert stack.trivet("verify", "--quick").returncode == 0
     connection.close()

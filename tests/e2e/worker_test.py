@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import ROOT, wait_for
+from conftest import ROOT, execute, wait_for
 
 LEASE = 5.0  # seconds until a dead owner is followed (decisions.md 21)
 
@@ -29,9 +29,7 @@ class Outbox:
         self.db = db
 
     def query(self, sql, *values):
-        with self.db.cursor() as cursor:
-            cursor.execute(sql, values)
-            return cursor.fetchall() if cursor.description else None
+        return execute(self.db, sql, *values)
 
     def add(self, recipient, words="hello", platform="telegram", bot="main", message="PLAIN", account=None, urgent=False, expires=None):
         """One row as notify_add() writes it; returns its number."""
