@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 
 #define WAYS 8 /* places per set: eight busy keys of one set are a rarity at a tenth of the table's load */
 #define MINUTE INT64_C(60000000)
@@ -236,6 +237,7 @@ enum status limit_flight_enter(struct limit_table *table, struct str key, int li
 		if (waited_out) {
 			break;
 		}
+		permit_leave();
 		waited_out = pthread_cond_timedwait(&set->left, &set->mutex, &until_ts) != 0;
 	}
 	(void)pthread_mutex_unlock(&set->mutex);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 #include "base/metric.h"
 #include "base/parse.h"
 #include "io/crypto.h"
@@ -230,6 +231,7 @@ static enum status wait_for(const redisContext *context, short events, int64_t u
 		}
 		struct pollfd socket = {.fd = context->fd, .events = events};
 		struct timespec timeout = {.tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000};
+		permit_leave();
 		int ready = ppoll(&socket, 1, &timeout, NULL);
 		if (ready > 0) {
 			return OK; /* errors and hang-ups too: the next read or write tells */
@@ -388,6 +390,7 @@ static struct link *take_link(struct cache *cache, int64_t until)
 	int expired = 0;
 	pthread_mutex_lock(&cache->lock);
 	while (cache->free == NULL && expired == 0) {
+		permit_leave();
 		expired = pthread_cond_timedwait(&cache->freed, &cache->lock, &end);
 	}
 	struct link *link = cache->free;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 
 /* What a batch's strings take at most: their bytes, and the arena's rounding of each; and the handles of an answer. */
 #define BATCH_ARENA (GATHER_BYTES_MAX + (size_t)GATHER_ROWS_MAX * GATHER_COLUMNS_MAX * 64)
@@ -222,6 +223,7 @@ static bool wait_for_turn(struct gather *gather, struct batch *batch, struct wai
 	struct timespec end = {.tv_sec = self->deadline / 1000000, .tv_nsec = self->deadline % 1000000 * 1000};
 	int failed = 0;
 
+	permit_leave();
 	do {
 		failed = sem_clockwait(&self->wake, CLOCK_MONOTONIC, &end) == 0 ? 0 : errno;
 	} while (failed == EINTR);

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 
 #define CONNECT_TIMEOUT_MS 3000
 /* Idle connections are not reused after this: a server that closes one while we write to it leaves the outcome unknown. */
@@ -427,6 +428,7 @@ size_t http_batch_run(struct http_batch *batch, int wake_fd, int64_t wait_ms)
 		}
 		struct curl_waitfd wake = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
 		int left_ms = (int)((left_us + 999) / 1000);
+		permit_leave();
 		CURLMcode code = curl_multi_poll(batch->multi, &wake, wake_fd >= 0 ? 1 : 0, left_ms, NULL);
 		if (code != CURLM_OK || (wake_fd >= 0 && wake.revents != 0)) {
 			(void)curl_multi_perform(batch->multi, &running);

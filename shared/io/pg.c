@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 #include "base/metric.h"
 #include "io/crypto.h"
 #include "io/pg_internal.h"
@@ -113,6 +114,7 @@ static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until)
 	struct timespec end = at_monotonic(until);
 	int expired = 0;
 	while (waiter.given == NULL && !waiter.refused && expired == 0) {
+		permit_leave();
 		expired = pthread_cond_timedwait(&waiter.wake, &pool->lock, &end);
 	}
 	if (waiter.given == NULL && !waiter.refused) {

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 #include "io/pg.h"
 #include "io/pg_internal.h"
 
@@ -103,6 +104,7 @@ static enum status wait_for(const struct pg_conn *conn, short events, short *ret
 		}
 		struct pollfd socket = {.fd = PQsocket(conn->link), .events = events};
 		struct timespec timeout = {.tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000};
+		permit_leave();
 		int ready = ppoll(&socket, 1, &timeout, NULL);
 		if (ready > 0) {
 			*ret_ready = socket.revents;

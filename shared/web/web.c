@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/permit.h"
 #include "io/json.h"
 #include "web/exchange.h"
 #include "web/listen.h"
@@ -25,6 +26,7 @@
 #else
 #define STACK_BYTES ((size_t)512 * 1024)
 #endif
+#define PERMITS_MIN 4
 #define BACK_OFF_MS 50 /* without descriptors or memory: others finish meanwhile */
 #define WARN_EVERY_US SECOND_US
 
@@ -33,6 +35,7 @@ struct server {
 	int listener;
 	bool own_path; /* we made the socket, so we remove it */
 	int stop_event;
+	struct permits *permits; /* to begin a request */
 	atomic_bool stopping;
 	atomic_bool broken; /* the listener is unusable: stop and say so */
 };
@@ -54,6 +57,7 @@ static void raise_stop(struct server *server)
 	const uint64_t one = 1;
 
 	atomic_store(&server->stopping, true);
+	permits_lift(server->permits, WEB_THREADS_MAX);
 	/* Never read, so it stays readable for every thread; it cannot overflow. */
 	while (write(server->stop_event, &one, sizeof(one)) < 0 && errno == EINTR) {
 		continue;
@@ -86,6 +90,7 @@ static void accept_failed(struct worker *worker, int error)
 
 	switch (error) {
 	case EAGAIN: /* another thread was faster, or nobody came */
+		permit_leave();
 		wait_for_work(worker);
 		return;
 	case EINTR:
@@ -119,7 +124,11 @@ static void *work(void *argument)
 	};
 
 	json_bind_arena(worker->arena);
-	while (!atomic_load(&server->stopping)) {
+	for (;;) {
+		permit_take(server->permits);
+		if (atomic_load(&server->stopping)) {
+			break;
+		}
 		int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd >= 0) {
@@ -128,6 +137,7 @@ static void *work(void *argument)
 			accept_failed(worker, errno);
 		}
 	}
+	permit_leave();
 	json_bind_arena(NULL);
 	return NULL;
 }
@@ -229,6 +239,13 @@ static bool block_signals(void)
 	return pthread_sigmask(SIG_BLOCK, &blocked, NULL) == 0;
 }
 
+int web_permits(void)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return processors > 2 ? (int)processors * 2 : PERMITS_MIN;
+}
+
 static enum status check_options(const struct web_options *options)
 {
 	int64_t threads = options->app->config->threads;
@@ -312,12 +329,16 @@ enum status web_serve(const struct web_options *options)
 		return status;
 	}
 	server.stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (server.stop_event >= 0) {
+	server.permits = permits_new(web_permits());
+	if (server.stop_event >= 0 && server.permits != NULL) {
 		status = serve(&server);
-		(void)close(server.stop_event);
 	} else {
-		log_message(LOG_ERROR, "start_failed", "no descriptors to start with: raise LimitNOFILE");
+		log_message(LOG_ERROR, "start_failed", "no descriptors or memory to start with: raise LimitNOFILE and MemoryMax");
 		status = UNAVAILABLE;
+	}
+	permits_free(server.permits);
+	if (server.stop_event >= 0) {
+		(void)close(server.stop_event);
 	}
 	close_listener(&server);
 	return status;

@@ -6,7 +6,7 @@
  *   guard.h    so many in flight per identity           problem.h  problem+json, JSON, headers
  *   exchange.h the life of one request
  *
- * Life of a request: accept (own epoll set per thread, decisions.md 1) - parameters - one exact route on the normalised path -
+ * Life of a request: permit - accept (own epoll set per thread, decisions.md 1) - parameters - one exact route on the normalised path -
  * method - deadline - size, content type, access by address - body read whole - verify - the endpoint - the answer - connection
  * closed - one log line and metrics - arena reset.
  */
@@ -29,6 +29,11 @@ struct web_options {
 	size_t route_count;
 	int64_t io_timeout_us; /* 0: WEB_IO_TIMEOUT_US */
 };
+
+/*
+ * web_permits - how many requests begin at once (base/permit.h): two per processor, so that one may be interrupted, and at least four.
+ */
+int web_permits(void);
 
 /*
  * web_serve - accepts on the inherited descriptor (LISTEN_FDS, LISTEN_PID) or on app->config->listen with app->config->threads

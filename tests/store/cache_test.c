@@ -12,6 +12,7 @@
 #include <hiredis/hiredis.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 #include "io/cache.h"
 #include "io/pg.h"
 #include "support/testdb.h"
@@ -95,6 +96,18 @@ static void a_value_is_set_read_and_deleted(void **state)
 	assert_int_equal(cache_set(fixture->cache, in_ms(1000), key, STR(""), 1), OK);
 	usleep(20 * 1000);
 	assert_int_equal(cache_get(fixture->cache, fixture->arena, in_ms(1000), key, &read), NOT_FOUND);
+}
+
+static void who_asks_gives_up_his_permit(void **state)
+{
+	struct fixture *fixture = *state;
+	struct permits *permits = permits_new(1);
+
+	assert_non_null(permits);
+	permit_take(permits);
+	assert_int_equal(cache_set(fixture->cache, in_ms(1000), STR("permit"), STR("x"), 1000), OK);
+	assert_false(permit_held());
+	permits_free(permits);
 }
 
 static void an_empty_value_is_not_a_missing_one(void **state)
@@ -351,6 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(urls_are_read_strictly),
 		TEST(a_value_is_set_read_and_deleted),
+		TEST(who_asks_gives_up_his_permit),
 		TEST(an_empty_value_is_not_a_missing_one),
 		TEST(a_window_takes_so_many_and_no_more),
 		TEST(an_unexpected_reply_is_a_failure),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 #include "io/pg.h"
 #include "support/texts.h"
 #include "support/testdb.h"
@@ -677,6 +678,8 @@ struct taker {
 	struct pg_pool *pool;
 	int64_t patience_ms;
 	atomic_int *order;
+	struct permits *permits; /* NULL: he needs none */
+	bool kept; /* his permit */
 	int place;
 	enum status status;
 	int64_t waited_us;
@@ -687,7 +690,11 @@ static void *take_and_give(void *arg)
 	struct taker *taker = arg;
 	struct pg_conn *conn;
 	int64_t began = clock_monotonic_us();
+	if (taker->permits != NULL) {
+		permit_take(taker->permits);
+	}
 	taker->status = pg_take(taker->pool, in_ms(taker->patience_ms), &conn);
+	taker->kept = permit_held();
 	taker->waited_us = clock_monotonic_us() - began;
 	if (taker->status == OK) {
 		taker->place = atomic_fetch_add(taker->order, 1);
@@ -702,8 +709,9 @@ static void waiting_ends_after_250_ms_or_at_the_deadline(void **state UNUSED)
 	struct pg_conn *conn = take(pool);
 	assert_true(pg_holding());
 	atomic_int order = 0;
-	struct taker patient = {.pool = pool, .patience_ms = 5000, .order = &order};
-	struct taker hasty = {.pool = pool, .patience_ms = 30, .order = &order};
+	struct permits *permits = permits_new(2);
+	struct taker patient = {.pool = pool, .patience_ms = 5000, .order = &order, .permits = permits};
+	struct taker hasty = {.pool = pool, .patience_ms = 30, .order = &order, .permits = permits};
 	pthread_t threads[2];
 	pthread_create(&threads[0], NULL, take_and_give, &patient);
 	pthread_create(&threads[1], NULL, take_and_give, &hasty);
@@ -713,6 +721,8 @@ static void waiting_ends_after_250_ms_or_at_the_deadline(void **state UNUSED)
 	assert_in_range(patient.waited_us, 240 * 1000, 400 * 1000);
 	assert_int_equal(hasty.status, TIMED_OUT);
 	assert_in_range(hasty.waited_us, 25 * 1000, 200 * 1000);
+	assert_false(patient.kept || hasty.kept);
+	permits_free(permits);
 	pg_give(conn);
 	assert_false(pg_holding());
 	pg_give(NULL);
@@ -1019,6 +1029,22 @@ static void a_reserved_connection_plans_its_statement_once(void **state)
 	pg_release(own);
 }
 
+/* ---- permits ---- */
+
+static void who_asks_gives_up_his_permit(void **state)
+{
+	struct fixture *fixture = *state;
+	struct permits *permits = permits_new(1);
+	struct pg_conn *conn = take(fixture->pool);
+
+	assert_non_null(permits);
+	permit_take(permits);
+	assert_int_equal(pg_run(conn, fixture->arena, BACKEND, NULL, NULL), OK);
+	assert_false(permit_held());
+	pg_give(conn);
+	permits_free(permits);
+}
+
 static int group_setup(void **state)
 {
 	int failed = testdb_setup(state);
@@ -1099,6 +1125,7 @@ int main(void)
 		TEST(slow_statements_beside_answered_ones_open_nothing),
 		TEST(a_reserved_connection_stands_beside_the_pool),
 		TEST(a_reserved_connection_plans_its_statement_once),
+		TEST(who_asks_gives_up_his_permit),
 	};
 	return cmocka_run_group_tests(tests, group_setup, testdb_teardown);
 }

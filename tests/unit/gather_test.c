@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ctx.h"
+#include "base/permit.h"
 #include "io/gather.h"
 
 #define THREADS 24
@@ -25,6 +26,7 @@ struct bench {
 	atomic_int working; /* leaders at once */
 	atomic_int batches;
 	atomic_int many; /* of them: batches of more than one row */
+	struct permits *permits;
 };
 
 struct person {
@@ -34,6 +36,7 @@ struct person {
 	int right;
 	int wrong;
 	int left; /* at his deadline */
+	int kept; /* his permit: he led at once */
 	int64_t latest; /* how long after his deadline he was told */
 };
 
@@ -110,11 +113,15 @@ static void *come_and_go(void *arg)
 		int64_t deadline = clock_monotonic_us() + 50 + (int64_t)chance(&person->seed, 5000);
 		long long number = i * 1000 + (long long)(person->seed % 1000);
 		long long got = -1;
+		permit_take(person->bench->permits);
+
 		enum status status = bring(person->bench->gather, number, deadline, &got);
 		int64_t late = clock_monotonic_us() - deadline;
 
 		person->latest = late > person->latest ? late : person->latest;
 		person->left += status == TIMED_OUT;
+		person->kept += status != TIMED_OUT && permit_held();
+		permit_leave();
 		person->right += status == (odd(number) ? OK : NOT_FOUND) && got == (odd(number) ? number : -1);
 		person->wrong += status != TIMED_OUT && (status != (odd(number) ? OK : NOT_FOUND) || got != (odd(number) ? number : -1));
 	}
@@ -123,11 +130,12 @@ static void *come_and_go(void *arg)
 
 static void who_comes_and_goes_gets_his_own_or_nothing(size_t limit)
 {
-	struct bench bench = {0};
+	struct bench bench = {.permits = permits_new(THREADS)};
 	struct person people[THREADS] = {0};
 	long long got = 0;
 	int right = 0;
 	int left = 0;
+	int kept = 0;
 
 	bench.gather = gather_new(&(struct gather_options){.columns = 1, .limit = limit, .work = look, .owner = &bench});
 	assert_non_null(bench.gather);
@@ -141,13 +149,17 @@ static void who_comes_and_goes_gets_his_own_or_nothing(size_t limit)
 		assert_true(people[i].latest < SECOND_US);
 		right += people[i].right;
 		left += people[i].left;
+		kept += people[i].kept;
 	}
+	/* Only who leads at once does not wait; what is taken over by others' batches was waited for. */
+	assert_true(kept <= atomic_load(&bench.batches));
 	assert_true(right > 0 && left > 0 && atomic_load(&bench.batches) > 0);
 	assert_true(limit == 1 || atomic_load(&bench.many) > 0);
 	/* Nobody was left with a lead that he did not take. */
 	assert_int_equal(bring(bench.gather, 7, clock_monotonic_us() + SECOND_US, &got), OK);
 	assert_int_equal(got, 7);
 	gather_free(bench.gather);
+	permits_free(bench.permits);
 }
 
 static void whole_batches(void **state)

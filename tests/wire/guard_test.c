@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 #include "io/json.h"
 #include "support/web_child.h"
 
@@ -135,6 +136,7 @@ static enum status run_hold(struct route_call *call)
 	while (inside > most && !atomic_compare_exchange_weak(&marks->count[2], &most, inside)) {
 		continue;
 	}
+	permit_leave();
 	(void)usleep(600 * 1000);
 	(void)atomic_fetch_sub(&marks->count[1], 1);
 	response_json(call, STR("\"held\""));

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/permit.h"
 #include "support/web_child.h"
 #include "web/listen.h"
 
@@ -23,6 +24,7 @@ static struct web_marks *marks;
 static enum status run_slow(struct route_call *call)
 {
 	(void)atomic_fetch_add(&marks->count[0], 1);
+	permit_leave();
 	(void)usleep(400 * 1000);
 	response_json(call, STR("\"slow\""));
 	return OK;

@@ -1,0 +1,162 @@
+/*
+ * Permits: of many requests only so many begin at once, the others wait in the listener's queue; who waits for a store lets the next one
+ * begin; a stop ends the threads that wait for a permit, and what they would have taken is left to the next process.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/permit.h"
+#include "support/web_child.h"
+
+#define BEYOND 4 /* threads and requests above the number of permits */
+
+enum mark {
+	BEGUN = 0,
+	RELEASED
+};
+
+static struct web_marks *marks;
+
+static enum status hold(struct route_call *call)
+{
+	(void)atomic_fetch_add(&marks->count[BEGUN], 1);
+	while (atomic_load(&marks->count[RELEASED]) == 0) {
+		(void)usleep(1000);
+	}
+	response_json(call, STR("\"held\""));
+	return OK;
+}
+
+static enum status run_wait(struct route_call *call)
+{
+	permit_leave();
+	return hold(call);
+}
+
+static const struct route routes[] = {
+	ROUTE(METHOD_GET, "/compute", ROUTE_PUBLIC, .deadline_us = 5 * SECOND_US, .run = hold),
+	ROUTE(METHOD_GET, "/wait", ROUTE_PUBLIC, .deadline_us = 5 * SECOND_US, .run = run_wait),
+};
+
+struct crowd {
+	struct web_child child;
+	int fds[128];
+	int count;
+};
+
+static void await_begun(int wanted)
+{
+	for (int i = 0; i < 5000 && atomic_load(&marks->count[BEGUN]) < wanted; i++) {
+		(void)usleep(1000);
+	}
+	assert_int_equal(atomic_load(&marks->count[BEGUN]), wanted);
+}
+
+static void begin(struct crowd *crowd, const char *path)
+{
+	struct fastcgi_bytes bytes = {0};
+
+	*crowd = (struct crowd){.count = web_permits() + BEYOND};
+	assert_in_range(crowd->count, 4 + BEYOND, ARRAY_LEN(crowd->fds));
+	atomic_store(&marks->count[BEGUN], 0);
+	atomic_store(&marks->count[RELEASED], 0);
+	web_child_start(&crowd->child, routes, ARRAY_LEN(routes), crowd->count, 0, -1);
+	fastcgi_request(&bytes, "GET", path, "", "");
+	for (int i = 0; i < crowd->count; i++) {
+		crowd->fds[i] = fastcgi_connect(crowd->child.path);
+		assert_true(fastcgi_send(crowd->fds[i], &bytes));
+	}
+	fastcgi_free(&bytes);
+}
+
+/* Returns how many were answered. */
+static int receive(struct crowd *crowd)
+{
+	int answered = 0;
+
+	for (int i = 0; i < crowd->count; i++) {
+		struct fastcgi_answer answer = fastcgi_receive(crowd->fds[i], 5000);
+
+		answered += answer.status == 200 && strcmp(answer.body, "\"held\"") == 0;
+		fastcgi_answer_free(&answer);
+		(void)close(crowd->fds[i]);
+	}
+	return answered;
+}
+
+static void only_so_many_begin(void **state)
+{
+	struct crowd crowd;
+
+	(void)state;
+	begin(&crowd, "/compute");
+	await_begun(web_permits());
+	(void)usleep(50 * 1000); /* in which others would have begun */
+	await_begun(web_permits());
+	atomic_store(&marks->count[RELEASED], 1);
+	assert_int_equal(receive(&crowd), crowd.count);
+	assert_int_equal(web_child_stop(&crowd.child), 0);
+}
+
+static void who_waits_lets_the_next_begin(void **state)
+{
+	struct crowd crowd;
+
+	(void)state;
+	begin(&crowd, "/wait");
+	await_begun(crowd.count);
+	atomic_store(&marks->count[RELEASED], 1);
+	assert_int_equal(receive(&crowd), crowd.count);
+	assert_int_equal(web_child_stop(&crowd.child), 0);
+}
+
+static void a_stop_ends_who_waits_for_a_permit(void **state)
+{
+	struct crowd crowd;
+	int status = -1;
+
+	(void)state;
+	begin(&crowd, "/compute");
+	await_begun(web_permits());
+	assert_int_equal(kill(crowd.child.pid, SIGTERM), 0);
+	(void)usleep(50 * 1000); /* in which they end */
+	atomic_store(&marks->count[RELEASED], 1);
+	assert_int_equal(receive(&crowd), web_permits());
+	assert_true(web_child_wait(&crowd.child, 5000, &status));
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), OK);
+	web_child_clean(&crowd.child);
+}
+
+static int make_marks(void **state)
+{
+	(void)state;
+	marks = web_marks_new();
+	return 0;
+}
+
+static int drop_marks(void **state)
+{
+	(void)state;
+	web_marks_free(marks);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_so_many_begin),
+		cmocka_unit_test(who_waits_lets_the_next_begin),
+		cmocka_unit_test(a_stop_ends_who_waits_for_a_permit),
+	};
+
+	return cmocka_run_group_tests(tests, make_marks, drop_marks);
+}
