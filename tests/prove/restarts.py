@@ -54,7 +54,7 @@ class Load:
             return  # Discord does not ask again: its user was told to try later, or lost his answer with the program
         update = self.crowd.telegram_update(redeemer, f"/code {codes[0]}")
         texts = {await self.telegram(update) for _ in range(2)}  # and once more after it was acknowledged
-        if len(texts) != 1 or "Done!" not in texts.pop():
+        if len(texts) != 1 or not all(text and "Done!" in text for text in texts):
             self.problems.append(f"{number}: {texts}")
         self.redeemers.append(redeemer)
 
