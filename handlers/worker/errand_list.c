@@ -101,7 +101,7 @@ struct errand *errand_list_vacant(const struct errand_list *list)
 	return NULL;
 }
 
-bool errand_list_refused(struct errand_list *list, bool refused)
+bool errand_list_note_refused(struct errand_list *list, bool refused)
 {
 	bool news = refused && !list->refused;
 	list->refused = refused;

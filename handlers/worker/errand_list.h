@@ -12,6 +12,14 @@
 
 #include "errands.h"
 
+enum errand_state {
+	ERRAND_FREE = 0,
+	ERRAND_WAITING, /* its next call begins when there is room */
+	ERRAND_FLYING,
+	ERRAND_DONE, /* to be written */
+	ERRAND_STATE_COUNT
+};
+
 /* Of a kind at once; none has more. */
 #define ERRAND_TASKS_MAX 4
 
@@ -84,8 +92,8 @@ void errand_list_drop(struct errand_list *list);
 struct errand *errand_list_at(const struct errand_list *list, size_t i);
 struct errand *errand_list_vacant(const struct errand_list *list);
 
-/* errand_list_refused - notes that our settings are refused, or no longer; true: that they are is new, and for the log. */
-bool errand_list_refused(struct errand_list *list, bool refused);
+/* errand_list_note_refused - notes that our settings are refused, or no longer; true: that they are is new, and for the log. */
+bool errand_list_note_refused(struct errand_list *list, bool refused);
 
 /* errand_clear - the task is free and knows nothing any more. */
 void errand_clear(struct errand *task);

@@ -35,14 +35,6 @@ void errands_drain(struct errands *errands);
 
 /* ---- for the kinds of errands (errand_list.h) -------------------------------------------------------------------------------- */
 
-enum errand_state {
-	ERRAND_FREE = 0,
-	ERRAND_WAITING, /* its next call begins when there is room */
-	ERRAND_FLYING,
-	ERRAND_DONE, /* to be written */
-	ERRAND_STATE_COUNT
-};
-
 /* A call on its way. */
 struct errand_flight {
 	struct errands *errands;

@@ -69,7 +69,7 @@ static void failed(struct link_task *task, struct str why)
 static void client_refused(struct link_task *task, int64_t mono)
 {
 	errand_hold(&task->errand.flight, mono, CLIENT_PAUSE_US);
-	if (errand_list_refused(task->errand.list, true)) {
+	if (errand_list_note_refused(task->errand.list, true)) {
 		log_message(LOG_ERROR, "linked_client_refused", "Discord refuses DISCORD_APPLICATION_ID with DISCORD_CLIENT_SECRET: Linked Roles wait");
 	}
 	task_later(task, CLIENT_PAUSE_US, STR("DISCORD_CLIENT_SECRET is missing or refused"), false);
@@ -78,7 +78,7 @@ static void client_refused(struct link_task *task, int64_t mono)
 /* The new pair is written before it is used: a kill after that loses no consent. */
 static void renewed(struct link_task *task, const struct linked_result *result)
 {
-	(void)errand_list_refused(task->errand.list, false);
+	(void)errand_list_note_refused(task->errand.list, false);
 	task->tokens = (struct linked_tokens){.access = str_dup(task->errand.arena, result->access),
 	                                      .refresh = str_dup(task->errand.arena, result->refresh),
 	                                      .expires_in_us = result->expires_in_us};

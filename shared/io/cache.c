@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/permit.h"
 #include "base/metric.h"
+#include "base/permit.h"
 #include "base/parse.h"
 #include "io/crypto.h"
 #include "io/pg.h"
@@ -353,6 +353,7 @@ static enum status sign_in(const struct cache *cache, redisContext *context, int
 static enum status link_connect(const struct cache *cache, struct link *link, int64_t until)
 {
 	const struct place *place = &cache->place;
+	permit_leave(); /* a host's name is looked up without a deadline */
 	redisContext *context = place->socket_path != NULL ? redisConnectUnixNonBlock(place->socket_path)
 	                                                   : redisConnectNonBlock(place->host, place->port);
 	if (context == NULL) {

@@ -422,7 +422,7 @@ const struct setting config_settings[] = {
 		.min = 1,
 		.max = 256,
 		.remedy = "leave it out for 32",
-		.what = "Requests that one process serves at once.",
+		.what = "Requests that one process serves at once, those that wait for a store included.",
 	},
 	{
 		.key = "COMMANDS_PER_MINUTE",

@@ -295,6 +295,7 @@ enum status http_call(struct arena *arena, const struct http_request *request, s
 	struct call call;
 	enum status status = call_init(&call, arena, request);
 	if (status == OK) {
+		permit_leave();
 		CURLcode code = curl_easy_perform(call.easy);
 		if (call.body.failed || code == CURLE_FILESIZE_EXCEEDED) {
 			status = TOO_LARGE;
@@ -428,7 +429,6 @@ size_t http_batch_run(struct http_batch *batch, int wake_fd, int64_t wait_ms)
 		}
 		struct curl_waitfd wake = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
 		int left_ms = (int)((left_us + 999) / 1000);
-		permit_leave();
 		CURLMcode code = curl_multi_poll(batch->multi, &wake, wake_fd >= 0 ? 1 : 0, left_ms, NULL);
 		if (code != CURLM_OK || (wake_fd >= 0 && wake.revents != 0)) {
 			(void)curl_multi_perform(batch->multi, &running);

@@ -5,8 +5,8 @@
 #include <signal.h>
 
 #include "base/clock.h"
-#include "base/permit.h"
 #include "base/metric.h"
+#include "base/permit.h"
 #include "io/crypto.h"
 #include "io/pg_internal.h"
 

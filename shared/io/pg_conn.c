@@ -18,9 +18,10 @@
 
 /*
  * On a reserved connection, whose one statement takes arrays: the server reckons with ten rows for an array that it does not know yet, so
- * for fewer it would plan anew each time, for longer than the statement runs.
+ * for fewer it would plan anew each time, for longer than the statement runs. Planned while its tables were small it must not be ruinous once
+ * they have grown: by indexes, whatever the statistics say.
  */
-#define PLANNED_ONCE " -c plan_cache_mode=force_generic_plan"
+#define PLANNED_ONCE " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"
 
 static const char durability_sql[] = "SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'"
                                      " AND current_setting('synchronous_commit') IN ('on', 'remote_apply')";
@@ -351,6 +352,7 @@ static enum status check_durability(struct pg_conn *conn)
 enum status pg_conn_connect(struct pg_conn *conn)
 {
 	assert(conn->link == NULL);
+	permit_leave(); /* a host's name is looked up without a deadline */
 	/*
 	 * What stands before dbname the URL may override, what stands after it may not. tcp_user_timeout and keepalives find peers that
 	 * vanished; on unix sockets they do nothing, there our own deadlines do. A host name is resolved by getaddrinfo(), which blocks:

@@ -27,6 +27,8 @@
 #define STACK_BYTES ((size_t)512 * 1024)
 #endif
 #define PERMITS_MIN 4
+#define PERMITS_MAX 64
+#define SILENCE_MS 20 /* nginx sends at once */
 #define BACK_OFF_MS 50 /* without descriptors or memory: others finish meanwhile */
 #define WARN_EVERY_US SECOND_US
 
@@ -81,6 +83,7 @@ static void back_off(struct worker *worker, int error)
 		worker->warned = now;
 		log_message(LOG_WARNING, "accept_shortage", "cannot accept (errno %d): raise LimitNOFILE or lower THREADS", error);
 	}
+	permit_leave();
 	(void)poll(&stop, 1, BACK_OFF_MS);
 }
 
@@ -113,6 +116,16 @@ static void accept_failed(struct worker *worker, int error)
 	back_off(worker, error); /* EMFILE, ENFILE, ENOBUFS, ENOMEM, and whatever a kernel may add */
 }
 
+/* Who connects and says nothing holds a thread, but keeps nobody else from beginning. */
+static void expect_request(int fd)
+{
+	struct pollfd peer = {.fd = fd, .events = POLLIN};
+
+	if (poll(&peer, 1, SILENCE_MS) <= 0) {
+		permit_leave();
+	}
+}
+
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
@@ -132,6 +145,7 @@ static void *work(void *argument)
 		int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd >= 0) {
+			expect_request(fd);
 			exchange_run(&room, fd);
 		} else {
 			accept_failed(worker, errno);
@@ -243,7 +257,10 @@ int web_permits(void)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return processors > 2 ? (int)processors * 2 : PERMITS_MIN;
+	if (processors * 2 <= PERMITS_MIN) {
+		return PERMITS_MIN;
+	}
+	return processors * 2 < PERMITS_MAX ? (int)processors * 2 : PERMITS_MAX;
 }
 
 static enum status check_options(const struct web_options *options)

@@ -31,7 +31,8 @@ struct web_options {
 };
 
 /*
- * web_permits - how many requests begin at once (base/permit.h): two per processor, so that one may be interrupted, and at least four.
+ * web_permits - how many requests begin at once (base/permit.h): two per processor, so that one may be
+ * interrupted; 4..64.
  */
 int web_permits(void);
 

@@ -8,11 +8,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/permit.h"
 #include "support/web_child.h"
 
@@ -58,6 +61,27 @@ static void await_begun(int wanted)
 		(void)usleep(1000);
 	}
 	assert_int_equal(atomic_load(&marks->count[BEGUN]), wanted);
+}
+
+/* Until the process has no more threads than that. */
+static void await_threads(pid_t pid, int wanted)
+{
+	char path[64];
+	int found = -1;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	for (int i = 0; i < 5000 && found != wanted; i++) {
+		DIR *tasks = opendir(path);
+
+		assert_non_null(tasks);
+		found = -2; /* . and .. */
+		while (readdir(tasks) != NULL) {
+			found++;
+		}
+		(void)closedir(tasks);
+		(void)usleep(1000);
+	}
+	assert_int_equal(found, wanted);
 }
 
 static void begin(struct crowd *crowd, const char *path)
@@ -118,6 +142,32 @@ static void who_waits_lets_the_next_begin(void **state)
 	assert_int_equal(web_child_stop(&crowd.child), 0);
 }
 
+static void who_connects_and_says_nothing_keeps_nobody_out(void **state)
+{
+	struct crowd crowd = {.count = web_permits() + BEYOND};
+	struct fastcgi_bytes bytes = {0};
+
+	(void)state;
+	atomic_store(&marks->count[RELEASED], 1);
+	web_child_start(&crowd.child, routes, ARRAY_LEN(routes), crowd.count, 0, -1);
+	for (int i = 0; i < web_permits(); i++) {
+		crowd.fds[i] = fastcgi_connect(crowd.child.path);
+	}
+	fastcgi_request(&bytes, "GET", "/compute", "", "");
+
+	int64_t began = clock_monotonic_us();
+	struct fastcgi_answer answer = fastcgi_call(crowd.child.path, &bytes);
+
+	assert_int_equal(answer.status, 200);
+	assert_in_range(clock_monotonic_us() - began, 0, WEB_IO_TIMEOUT_US / 2);
+	fastcgi_answer_free(&answer);
+	fastcgi_free(&bytes);
+	for (int i = 0; i < web_permits(); i++) {
+		(void)close(crowd.fds[i]);
+	}
+	assert_int_equal(web_child_stop(&crowd.child), 0);
+}
+
 static void a_stop_ends_who_waits_for_a_permit(void **state)
 {
 	struct crowd crowd;
@@ -127,7 +177,7 @@ static void a_stop_ends_who_waits_for_a_permit(void **state)
 	begin(&crowd, "/compute");
 	await_begun(web_permits());
 	assert_int_equal(kill(crowd.child.pid, SIGTERM), 0);
-	(void)usleep(50 * 1000); /* in which they end */
+	await_threads(crowd.child.pid, web_permits() + 1);
 	atomic_store(&marks->count[RELEASED], 1);
 	assert_int_equal(receive(&crowd), web_permits());
 	assert_true(web_child_wait(&crowd.child, 5000, &status));
@@ -155,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_so_many_begin),
 		cmocka_unit_test(who_waits_lets_the_next_begin),
+		cmocka_unit_test(who_connects_and_says_nothing_keeps_nobody_out),
 		cmocka_unit_test(a_stop_ends_who_waits_for_a_permit),
 	};
 
