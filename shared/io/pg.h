@@ -114,7 +114,8 @@ bool pg_holding(void);
 struct str pg_pool_error(struct pg_pool *pool, struct arena *arena);
 
 /*
- * pg_reserve - a connection outside the pool, for one who must never queue for one (group_commit, group_read); connects at pg_reserved_ready().
+ * pg_reserve - a connection outside the pool, for one who must never queue for one (group_commit, group_read); pg_reserved_ready()
+ * connects it.
  *
  * It is for one statement by arrays, which is planned once, whatever their length, and reads tables by their indexes.
  * Returns NULL when the system has no memory. pg_release() closes it. It does not count for pg_holding().

@@ -18,8 +18,8 @@
 
 /*
  * On a reserved connection, whose one statement takes arrays: the server reckons with ten rows for an array that it does not know yet, so
- * for fewer it would plan anew each time, for longer than the statement runs. Planned while its tables were small it must not be ruinous once
- * they have grown: by indexes, whatever the statistics say.
+ * for fewer it would plan anew each time, for longer than the statement runs. Planned while its tables were small it must not be ruinous
+ * once they have grown: by indexes, whatever the statistics say.
  */
 #define PLANNED_ONCE " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"
 
