@@ -7,7 +7,8 @@
  * others stay in the listener's queue, in their order. Who comes back from a wait needs none, he is about to end.
  *
  * Thread-safe. What waits for others calls permit_leave() before it does (io/pg, io/cache, io/gather, io/http_client, base/limit, and the
- * accept loop for who connects and says nothing); to forget it costs throughput, nothing else, as long as no wait ends only by what another request begins.
+ * accept loop for who connects and says nothing). To forget it costs throughput, nothing else, as long as no wait ends only by what another
+ * request begins.
  */
 #ifndef TRIVET_BASE_PERMIT_H
 #define TRIVET_BASE_PERMIT_H
