@@ -92,8 +92,7 @@ static void accept_failed(struct worker *worker, int error)
 	struct server *server = worker->server;
 
 	switch (error) {
-	case EAGAIN: /* another thread was faster, or nobody came */
-		permit_leave();
+	case EAGAIN: /* Nobody came. Who waits here keeps his permit: those who have none are not woken for nothing. */
 		wait_for_work(worker);
 		return;
 	case EINTR:
