@@ -369,7 +369,7 @@ bool applying_yields(const struct applying_load *before, const struct applying_l
 }
 
 /* Of the time, when accepting goes first: one part in so many. */
-#define YIELDING_PART 20
+#define YIELDING_PART 10
 #define REST_MAX_US (2 * SECOND_US)
 
 int64_t applying_rest(const struct applying_load *load, int64_t took)

@@ -260,7 +260,7 @@ static void test_applying_yields_to_accepting(void **state)
 
 	assert_int_equal(applying_rest(&seen, 1000), 0);
 	seen.yields = true;
-	assert_int_equal(applying_rest(&seen, 1000), 19000);
+	assert_int_equal(applying_rest(&seen, 1000), 9000);
 	assert_int_equal(applying_rest(&seen, 10 * SECOND_US), 2 * SECOND_US);
 }
 
