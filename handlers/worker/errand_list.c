@@ -66,7 +66,10 @@ struct errand_list *errand_list_new(struct errands *errands, const struct errand
 
 void errand_list_free(struct errand_list *list)
 {
-	for (size_t i = 0; list != NULL && i < list->kind->tasks_max; i++) {
+	if (list == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(list->tasks); i++) {
 		task_free(list->tasks[i]);
 	}
 	free(list);

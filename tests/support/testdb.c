@@ -153,6 +153,7 @@ int64_t testdb_i64(const char *sql)
 	return value;
 }
 
+PRINTF_LIKE(3, 0)
 static void say(char *sql, size_t size, const char *format, va_list args)
 {
 	int length = vsnprintf(sql, size, format, args);
