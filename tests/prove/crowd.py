@@ -15,13 +15,17 @@ CODE = re.compile(r"(?<![A-Z0-9])[A-HJKMNP-Z2-9]{6}(?![A-Z0-9])")
 AGAIN = (429, 502, 503, 504)
 
 
+# One row of numbers for all crowds of a process: of two that came within a second the later one's messages would be the earlier one's again.
+UPDATES = itertools.count(int(time.time() * 10) % 1_000_000_000)
+
+
 class Crowd:
     """One session of HTTP. Counts every status; `lost` are answers that no platform would get again."""
 
     def __init__(self, env, connections=64, first_update=None):
         self.env, self.connections = env, connections
         self.key = SigningKey(bytes.fromhex(env["DISCORD_PRIVATE_KEY"]))
-        self.updates = itertools.count(first_update or int(time.time() * 10) % 1_000_000_000)
+        self.updates = itertools.count(first_update) if first_update else UPDATES
         self.interactions = itertools.count((int(time.time() * 1000) - 1420070400000) << 22)
         self.statuses = {}
 
