@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
-#include "base/permit.h"
 #include "base/parse.h"
+#include "base/permit.h"
 #include "io/crypto.h"
 #include "io/pg.h"
 

@@ -31,8 +31,7 @@ struct web_options {
 };
 
 /*
- * web_permits - how many requests begin at once (base/permit.h): two per processor, so that one may be
- * interrupted; 4..64.
+ * web_permits - how many requests begin at once (base/permit.h): two per processor, so that one may be interrupted; 4..64.
  */
 int web_permits(void);
 

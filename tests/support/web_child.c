@@ -162,15 +162,17 @@ struct fastcgi_answer web_here_cut(const struct route *routes, size_t route_coun
 	return exchange_here(routes, route_count, request, true);
 }
 
-struct web_marks *web_marks_new(void)
-{
-	void *marks = mmap(NULL, sizeof(struct web_marks), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+struct web_marks *marks;
 
-	assert_true(marks != MAP_FAILED);
-	return marks;
+int web_marks_make(void **state)
+{
+	(void)state;
+	marks = mmap(NULL, sizeof(*marks), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return marks != MAP_FAILED ? 0 : -1;
 }
 
-void web_marks_free(struct web_marks *marks)
+int web_marks_drop(void **state)
 {
-	(void)munmap(marks, sizeof(*marks));
+	(void)state;
+	return munmap(marks, sizeof(*marks));
 }

@@ -49,7 +49,9 @@ struct fastcgi_answer web_here(const struct route *routes, size_t route_count, c
 /* The same from a peer that sends no more after it. */
 struct fastcgi_answer web_here_cut(const struct route *routes, size_t route_count, const struct fastcgi_bytes *request);
 
-struct web_marks *web_marks_new(void);
-void web_marks_free(struct web_marks *marks);
+/* The marks of a test program, all 0: set-up and tear-down of its group. Made before any child, which then shares them. */
+extern struct web_marks *marks;
+int web_marks_make(void **state);
+int web_marks_drop(void **state);
 
 #endif

@@ -17,7 +17,7 @@
 #include "io/json.h"
 #include "support/web_child.h"
 
-static struct web_marks *marks; /* 0: endpoints run, 1: in hold, 2: most in hold */
+/* Marks: 0 endpoints run, 1 in hold, 2 the most in hold. */
 
 static enum status run_count(struct route_call *call)
 {
@@ -179,20 +179,6 @@ static const struct route routes[] = {
 	ROUTE(METHOD_GET, "/hold", ROUTE_PUBLIC, D, .run = run_hold),
 	ROUTE(METHOD_GET, "/quick", ROUTE_PUBLIC, D, .run = run_quick),
 };
-
-static int make_marks(void **state)
-{
-	(void)state;
-	marks = web_marks_new();
-	return 0;
-}
-
-static int drop_marks(void **state)
-{
-	(void)state;
-	web_marks_free(marks);
-	return 0;
-}
 
 static void build(struct fastcgi_bytes *bytes, const char *method, const char *path, const char *query, const char *address)
 {
@@ -506,5 +492,5 @@ int main(void)
 		cmocka_unit_test(guards_are_given_back_by_themselves),
 	};
 
-	return cmocka_run_group_tests(tests, make_marks, drop_marks);
+	return cmocka_run_group_tests(tests, web_marks_make, web_marks_drop);
 }

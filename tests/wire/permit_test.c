@@ -26,8 +26,6 @@ enum mark {
 	RELEASED
 };
 
-static struct web_marks *marks;
-
 static enum status hold(struct route_call *call)
 {
 	(void)atomic_fetch_add(&marks->count[BEGUN], 1);
@@ -208,20 +206,6 @@ static void a_stop_ends_who_waits_for_a_permit(void **state)
 	web_child_clean(&crowd.child);
 }
 
-static int make_marks(void **state)
-{
-	(void)state;
-	marks = web_marks_new();
-	return 0;
-}
-
-static int drop_marks(void **state)
-{
-	(void)state;
-	web_marks_free(marks);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,5 +215,5 @@ int main(void)
 		cmocka_unit_test(a_stop_ends_who_waits_for_a_permit),
 	};
 
-	return cmocka_run_group_tests(tests, make_marks, drop_marks);
+	return cmocka_run_group_tests(tests, web_marks_make, web_marks_drop);
 }

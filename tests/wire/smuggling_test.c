@@ -14,8 +14,6 @@
 
 #include "support/web_child.h"
 
-static struct web_marks *marks; /* the forked server's endpoints count here */
-
 static enum status run_credit(struct route_call *call)
 {
 	(void)atomic_fetch_add(&marks->count[0], 1);
@@ -50,7 +48,9 @@ static int open_server(void **state)
 {
 	static struct web_child child;
 
-	marks = web_marks_new();
+	if (web_marks_make(state) != 0) {
+		return -1;
+	}
 	web_child_start(&child, routes, ARRAY_LEN(routes), 2, SECOND_US / 2, -1);
 	*state = &child;
 	return 0;
@@ -60,8 +60,7 @@ static int close_server(void **state)
 {
 	int status = web_child_stop(*state);
 
-	web_marks_free(marks);
-	return status;
+	return web_marks_drop(state) == 0 ? status : -1;
 }
 
 static void add_forged(struct fastcgi_bytes *bytes)

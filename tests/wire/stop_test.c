@@ -19,8 +19,6 @@
 #include "support/web_child.h"
 #include "web/listen.h"
 
-static struct web_marks *marks;
-
 static enum status run_slow(struct route_call *call)
 {
 	(void)atomic_fetch_add(&marks->count[0], 1);
@@ -40,20 +38,6 @@ static const struct route routes[] = {
 	ROUTE(METHOD_GET, "/slow", ROUTE_PUBLIC, .deadline_us = 5 * SECOND_US, .run = run_slow),
 	ROUTE(METHOD_GET, "/pid", ROUTE_PUBLIC, .deadline_us = 5 * SECOND_US, .run = run_pid),
 };
-
-static int make_marks(void **state)
-{
-	(void)state;
-	marks = web_marks_new();
-	return 0;
-}
-
-static int drop_marks(void **state)
-{
-	(void)state;
-	web_marks_free(marks);
-	return 0;
-}
 
 static void ends_on(int number)
 {
@@ -189,5 +173,5 @@ int main(void)
 		cmocka_unit_test(the_inherited_socket_survives),
 	};
 
-	return cmocka_run_group_tests(tests, make_marks, drop_marks);
+	return cmocka_run_group_tests(tests, web_marks_make, web_marks_drop);
 }
