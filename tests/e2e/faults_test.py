@@ -35,9 +35,10 @@ def timed(call):
 
 
 def recovers(stack, new_id, seconds=5):
-    """/readyz is 200 again, and a command with an effect works."""
+    """/readyz is 200 again, and a command with an effect works on both platforms: each program has a breaker of its own."""
     wait_for(lambda: stack.request("GET", "/readyz").status_code == 200, seconds, "readiness")
     wait_for(lambda: stack.post_telegram("main", stack.telegram_update(new_id(), "/lang en")).status_code == 200, seconds, "an effect")
+    wait_for(lambda: "English" in stack.command_discord(new_id(), "lang", lang="en")["data"]["content"], seconds, "an effect on Discord")
 
 
 def test_without_redis_linking_says_try_again_later_and_all_else_works(people, stack, new_id, without_redis):
