@@ -52,7 +52,7 @@ else ifeq ($(V),clang)
 else
   $(error V=$(V): there is release, dist, asan, tsan, fuzz, cov, clang)
 endif
-ALL_CFLAGS = $(CPPFLAGS) $(BASE_CFLAGS) $(VARIANT_CFLAGS) $(CFLAGS)
+ALL_CFLAGS = $(CPPFLAGS) $(BASE_CFLAGS) $(VARIANT_CFLAGS) $(CFLAGS) $(FILE_CFLAGS)
 ALL_LDFLAGS = $(BASE_LDFLAGS) $(VARIANT_LDFLAGS) $(LDFLAGS)
 LIBRARIES := -lpq -ljansson -lcurl -lhiredis -lsodium -linih -lfcgi
 CPPFLAGS += -isystem /usr/include/postgresql
@@ -115,6 +115,9 @@ $(G)/migrations_table.h: $(MIGRATION_FILES) migrations/embed.awk
 $(G)/openapi_frame.h: handlers/api/openapi.json handlers/api/embed.awk
 	@mkdir -p $(G)
 	@awk -f handlers/api/embed.awk $< > $@
+
+# It changes stacks, which the longjmp of _FORTIFY_SOURCE takes for a mistake.
+$(B)/obj/shared/base/fiber.o: FILE_CFLAGS := -U_FORTIFY_SOURCE
 
 $(B)/obj/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)

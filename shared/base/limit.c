@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/baton.h"
 #include "base/clock.h"
-#include "base/permit.h"
 
 #define WAYS 8 /* places per set: eight busy keys of one set are a rarity at a tenth of the table's load */
 #define MINUTE INT64_C(60000000)
@@ -22,9 +22,15 @@ struct flight_place {
 	int count; /* 0: the place is free */
 };
 
+/* Who waits for a flight of his set to end; lives on his stack. */
+struct flight_waiter {
+	struct baton wake;
+	struct flight_waiter *next;
+};
+
 struct limit_set {
 	pthread_mutex_t mutex;
-	pthread_cond_t left; /* a flight of this set ended */
+	struct flight_waiter *waiters;
 	struct rate_place rates[WAYS];
 	struct flight_place flights[WAYS];
 };
@@ -90,24 +96,6 @@ static uint64_t hash_key(const uint64_t seed[2], struct str key)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-static bool set_init(struct limit_set *set)
-{
-	pthread_condattr_t attributes;
-	bool made = false;
-
-	if (pthread_condattr_init(&attributes) != 0) {
-		return false;
-	}
-	if (pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(&set->left, &attributes) == 0) {
-		made = pthread_mutex_init(&set->mutex, NULL) == 0;
-		if (!made) {
-			(void)pthread_cond_destroy(&set->left);
-		}
-	}
-	(void)pthread_condattr_destroy(&attributes);
-	return made;
-}
-
 struct limit_table *limit_table_new(size_t slots)
 {
 	size_t sets = 64 / WAYS;
@@ -125,7 +113,7 @@ struct limit_table *limit_table_new(size_t slots)
 		return NULL;
 	}
 	for (table->set_count = 0; table->set_count < sets; table->set_count++) {
-		if (!set_init(&table->sets[table->set_count])) {
+		if (pthread_mutex_init(&table->sets[table->set_count].mutex, NULL) != 0) {
 			limit_table_free(table);
 			return NULL;
 		}
@@ -143,7 +131,6 @@ void limit_table_free(struct limit_table *table)
 			assert(table->sets[i].flights[way].count == 0);
 		}
 		(void)pthread_mutex_destroy(&table->sets[i].mutex);
-		(void)pthread_cond_destroy(&table->sets[i].left);
 	}
 	free(table);
 }
@@ -214,34 +201,60 @@ static struct flight_place *flight_place_of(struct limit_set *set, uint64_t key)
 	return free_place;
 }
 
+/* Takes a place if there is one. Locked. */
+static bool take_flight(struct limit_set *set, uint64_t key, int limit)
+{
+	struct flight_place *place = flight_place_of(set, key);
+
+	if (place == NULL || place->count >= limit) {
+		return false;
+	}
+	place->key = key;
+	place->count++;
+	return true;
+}
+
+/* Until a flight of the set ended (true) or `until`. Locked, but not while it waits. */
+static bool wait_for_flight(struct limit_set *set, int64_t until)
+{
+	struct flight_waiter waiter = {.next = set->waiters};
+	bool woken = false;
+
+	baton_init(&waiter.wake);
+	set->waiters = &waiter;
+	(void)pthread_mutex_unlock(&set->mutex);
+	woken = baton_wait(&waiter.wake, until);
+	(void)pthread_mutex_lock(&set->mutex);
+	for (struct flight_waiter **at = &set->waiters; *at != NULL; at = &(*at)->next) {
+		if (*at == &waiter) {
+			*at = waiter.next;
+			break;
+		}
+	}
+	baton_done(&waiter.wake);
+	return woken;
+}
+
 enum status limit_flight_enter(struct limit_table *table, struct str key, int limit, int64_t wait_us)
 {
 	uint64_t hash = hash_key(table->seed, key);
 	struct limit_set *set = set_of(table, hash);
-	int64_t until = clock_monotonic_us() + wait_us;
-	struct timespec until_ts = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
-	enum status status = TOO_MANY;
-	bool waited_out = wait_us <= 0;
+	bool taken = false;
 
 	assert(limit >= 1);
 	(void)pthread_mutex_lock(&set->mutex);
-	for (;;) {
-		struct flight_place *place = flight_place_of(set, hash);
+	taken = take_flight(set, hash, limit);
+	if (!taken && wait_us > 0) {
+		int64_t until = clock_monotonic_us() + wait_us;
+		bool woken = true;
 
-		if (place != NULL && place->count < limit) {
-			place->key = hash;
-			place->count++;
-			status = OK;
-			break;
+		while (!taken && woken) {
+			woken = wait_for_flight(set, until);
+			taken = take_flight(set, hash, limit);
 		}
-		if (waited_out) {
-			break;
-		}
-		permit_leave();
-		waited_out = pthread_cond_timedwait(&set->left, &set->mutex, &until_ts) != 0;
 	}
 	(void)pthread_mutex_unlock(&set->mutex);
-	return status;
+	return taken ? OK : TOO_MANY;
 }
 
 void limit_flight_leave(struct limit_table *table, struct str key)
@@ -255,6 +268,9 @@ void limit_flight_leave(struct limit_table *table, struct str key)
 
 	assert(place != NULL && place->count > 0 && place->key == hash);
 	place->count--;
-	(void)pthread_cond_broadcast(&set->left);
+	/* Whoever it was for: each looks again. They go on under the lock only, so they are still there when they are told. */
+	for (struct flight_waiter *waiter = set->waiters; waiter != NULL; waiter = waiter->next) {
+		baton_post(&waiter->wake);
+	}
 	(void)pthread_mutex_unlock(&set->mutex);
 }

@@ -1,6 +1,5 @@
 #include "base/log.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,13 +61,9 @@ static bool add(struct log_line *line, struct str s)
 /* ` key=`, unless the value could not even begin. */
 static void add_key(struct log_line *line, const char *key)
 {
-	char text[64];
-	int written = snprintf(text, sizeof(text), " %s=", key);
-	if (written > 0 && (size_t)written < sizeof(text)) {
-		add(line, (struct str){text, (size_t)written});
-	} else {
-		line->cut = true;
-	}
+	add(line, STR(" "));
+	add(line, str_from_z(key));
+	add(line, STR("="));
 }
 
 static bool is_plain(char byte)
@@ -102,23 +97,21 @@ static struct str escape(char byte, char room[8])
 	return (struct str){room, (size_t)written};
 }
 
-struct log_line log_begin(enum log_level level, const char *event)
+void log_begin(struct log_line *line, enum log_level level, const char *event)
 {
-	struct log_line line;
-	line.len = 0;
-	line.level = level;
-	line.cut = false;
+	line->len = 0;
+	line->level = level;
+	line->cut = false;
 	if (level < threshold) {
-		return line;
+		return;
 	}
 	char at[FORMAT_RFC3339_BYTES];
 	size_t at_len = format_rfc3339_into(at, clock_wall_us());
-	add(&line, STR("level="));
-	add(&line, str_from_z(level_name(level)));
-	add(&line, STR(" at="));
-	add(&line, (struct str){at, at_len});
-	log_str(&line, "event", str_from_z(event));
-	return line;
+	add(line, STR("level="));
+	add(line, str_from_z(level_name(level)));
+	add(line, STR(" at="));
+	add(line, (struct str){at, at_len});
+	log_str(line, "event", str_from_z(event));
 }
 
 void log_str(struct log_line *line, const char *key, struct str value)
@@ -149,10 +142,36 @@ void log_i64(struct log_line *line, const char *key, int64_t value)
 	if (line->level < threshold) {
 		return;
 	}
-	char text[24];
-	int written = snprintf(text, sizeof(text), "%" PRId64, value);
+	char room[STR_I64_BYTES];
 	add_key(line, key);
-	add(line, (struct str){text, (size_t)written});
+	add(line, str_of_i64(room, value));
+}
+
+/* Lines that wait; each thread's own, a named exception to "no globals". */
+static _Thread_local struct log_kept *waiting;
+
+/* Where the log itself is broken there is nobody left to tell. */
+static void write_text(const char *text, size_t len)
+{
+	ssize_t written = write(STDERR_FILENO, text, len);
+	(void)written;
+}
+
+void log_flush(void)
+{
+	if (waiting != NULL && waiting->len > 0) {
+		write_text(waiting->text, waiting->len);
+		waiting->len = 0;
+	}
+}
+
+void log_keep(struct log_kept *kept)
+{
+	log_flush();
+	waiting = kept;
+	if (kept != NULL) {
+		kept->len = 0;
+	}
 }
 
 void log_end(struct log_line *line)
@@ -165,9 +184,18 @@ void log_end(struct log_line *line)
 		line->len += cut_mark.len;
 	}
 	line->text[line->len++] = '\n';
-	/* One call, so that lines of threads do not mix. Where the log itself is broken there is nobody left to tell. */
-	ssize_t written = write(STDERR_FILENO, line->text, line->len);
-	(void)written;
+	if (waiting == NULL) {
+		write_text(line->text, line->len); /* one call, so that lines of threads do not mix */
+		return;
+	}
+	if (waiting->len + line->len > sizeof(waiting->text)) {
+		log_flush();
+	}
+	memcpy(waiting->text + waiting->len, line->text, line->len);
+	waiting->len += line->len;
+	if (line->level >= LOG_WARNING) {
+		log_flush();
+	}
 }
 
 void log_message(enum log_level level, const char *event, const char *format, ...)
@@ -180,7 +208,8 @@ void log_message(enum log_level level, const char *event, const char *format, ..
 	va_start(args, format);
 	int needed = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	struct log_line line = log_begin(level, event);
+	struct log_line line;
+	log_begin(&line, level, event);
 	if (needed >= 0) {
 		size_t len = (size_t)needed < sizeof(text) ? (size_t)needed : sizeof(text) - 1;
 		log_str(&line, "message", (struct str){text, len});

@@ -187,13 +187,15 @@ static size_t bucket_slot(int64_t duration_us)
 	return slot;
 }
 
-void metric_route(size_t index, const char *name, int http_status, int64_t duration_us)
+void metric_route(size_t index, const char *method, const char *path, int http_status, int64_t duration_us)
 {
 	if (index >= METRIC_ROUTES) {
 		return;
 	}
 	struct route *route = &own->routes[index];
 	if (atomic_load_explicit(&route->state, memory_order_relaxed) == ROUTE_UNUSED) {
+		char name[METRIC_ROUTE_NAME];
+		(void)snprintf(name, sizeof(name), "%s %s", method, path);
 		name_route(route, name);
 	}
 	atomic_fetch_add_explicit(&route->by_status[status_slot(http_status)], 1, memory_order_relaxed);

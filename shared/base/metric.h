@@ -65,8 +65,8 @@ void metric_add(enum metric metric, int64_t value);
 void metric_set(enum metric metric, int64_t value);
 int64_t metric_get(enum metric metric);
 
-/* metric_route - one request of route `index` (0..METRIC_ROUTES-1, named at first use) ended with an HTTP status. */
-void metric_route(size_t index, const char *name, int http_status, int64_t duration_us);
+/* metric_route - one request of route `index` (0..METRIC_ROUTES-1, named "METHOD path" at first use) ended with an HTTP status. */
+void metric_route(size_t index, const char *method, const char *path, int http_status, int64_t duration_us);
 
 /*
  * metric_render - Prometheus text of this process and of every file under <run_dir>/metrics whose process lives;

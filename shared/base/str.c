@@ -1,7 +1,6 @@
 #include "base/str.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,16 +172,34 @@ struct str str_upper(struct arena *arena, struct str s)
 	return mapped(arena, s, uppered);
 }
 
+struct str str_of_i64(char room[STR_I64_BYTES], int64_t value)
+{
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	size_t at = STR_I64_BYTES;
+	do {
+		room[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (value < 0) {
+		room[--at] = '-';
+	}
+	return (struct str){room + at, STR_I64_BYTES - at};
+}
+
 struct str str_printf(struct arena *arena, const char *format, ...)
 {
+	char local[256]; /* nearly all fit, and are formatted once */
 	va_list args;
 	va_start(args, format);
-	int needed = vsnprintf(NULL, 0, format, args);
+	int needed = vsnprintf(local, sizeof(local), format, args);
 	va_end(args);
 	if (needed < 0) {
 		return STR_ABSENT;
 	}
 	size_t room = (size_t)needed + 1;
+	if (room <= sizeof(local)) {
+		return str_dup(arena, (struct str){local, room - 1});
+	}
 	char *text = arena_alloc(arena, room);
 	if (text == NULL) {
 		return STR_ABSENT;
@@ -243,7 +260,8 @@ void buf_add_byte(struct buf *buf, char byte)
 
 void buf_add_i64(struct buf *buf, int64_t value)
 {
-	buf_printf(buf, "%" PRId64, value);
+	char room[STR_I64_BYTES];
+	buf_add(buf, str_of_i64(room, value));
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)

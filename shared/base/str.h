@@ -73,6 +73,10 @@ const char *str_z(struct arena *arena, struct str s);
 struct str str_lower(struct arena *arena, struct str s);
 struct str str_upper(struct arena *arena, struct str s);
 
+/* str_of_i64 - the digits of a number, in `room`. */
+#define STR_I64_BYTES 20
+struct str str_of_i64(char room[STR_I64_BYTES], int64_t value);
+
 /* str_printf - formats into the arena; absent when the arena failed. */
 struct str str_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -2,7 +2,6 @@
 #include "io/cache.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -11,10 +10,12 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
+#include "base/baton.h"
 #include "base/clock.h"
+#include "base/fiber.h"
 #include "base/metric.h"
+#include "base/offload.h"
 #include "base/parse.h"
-#include "base/permit.h"
 #include "io/crypto.h"
 #include "io/pg.h"
 
@@ -35,6 +36,13 @@ struct link {
 	struct link *next;
 };
 
+/* Who waits for a connection; lives on his stack. */
+struct link_waiter {
+	struct baton wake;
+	struct link *given;
+	struct link_waiter *next;
+};
+
 /* Where Redis is and who we are there; strings live in the cache's own arena. */
 struct place {
 	const char *socket_path; /* NULL: host and port */
@@ -52,8 +60,9 @@ struct cache {
 	/* 0: the last call succeeded; else the monotonic time before which no call is made. */
 	atomic_int_fast64_t retry_at;
 	pthread_mutex_t lock;
-	pthread_cond_t freed;
 	struct link *free;
+	struct link_waiter *first; /* while none is free */
+	struct link_waiter *last;
 };
 
 /* ---- the URL ---- */
@@ -222,24 +231,11 @@ static struct str number_text(char text[NUMBER_TEXT], const char *prefix, int64_
 	return (struct str){text, (size_t)len};
 }
 
+/* Errors and hang-ups are OK too: the next read or write tells. */
 static enum status wait_for(const redisContext *context, short events, int64_t until)
 {
-	for (;;) {
-		int64_t left = until - clock_monotonic_us();
-		if (left <= 0) {
-			return UNAVAILABLE;
-		}
-		struct pollfd socket = {.fd = context->fd, .events = events};
-		struct timespec timeout = {.tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000};
-		permit_leave();
-		int ready = ppoll(&socket, 1, &timeout, NULL);
-		if (ready > 0) {
-			return OK; /* errors and hang-ups too: the next read or write tells */
-		}
-		if (ready < 0 && errno != EINTR) {
-			return UNAVAILABLE;
-		}
-	}
+	short ready = 0;
+	return fiber_wait_fd(context->fd, events, until, &ready) == OK ? OK : UNAVAILABLE;
 }
 
 static enum status send_all(redisContext *context, int64_t until)
@@ -350,12 +346,25 @@ static enum status sign_in(const struct cache *cache, redisContext *context, int
 	return status;
 }
 
+struct connecting {
+	const struct place *place;
+	redisContext *context;
+};
+
+/* A host's name is looked up here, which blocks and has no deadline. */
+static void begin_connect(void *arg)
+{
+	struct connecting *connecting = arg;
+	const struct place *place = connecting->place;
+	connecting->context = place->socket_path != NULL ? redisConnectUnixNonBlock(place->socket_path)
+	                                                 : redisConnectNonBlock(place->host, place->port);
+}
+
 static enum status link_connect(const struct cache *cache, struct link *link, int64_t until)
 {
-	const struct place *place = &cache->place;
-	permit_leave(); /* a host's name is looked up without a deadline */
-	redisContext *context = place->socket_path != NULL ? redisConnectUnixNonBlock(place->socket_path)
-	                                                   : redisConnectNonBlock(place->host, place->port);
+	struct connecting connecting = {.place = &cache->place};
+	offload(begin_connect, &connecting);
+	redisContext *context = connecting.context;
 	if (context == NULL) {
 		return UNAVAILABLE;
 	}
@@ -385,29 +394,65 @@ static bool link_stale(const struct link *link)
 
 /* ---- the pool ---- */
 
+static void join_queue(struct cache *cache, struct link_waiter *waiter)
+{
+	if (cache->first == NULL) {
+		cache->first = waiter;
+	} else {
+		cache->last->next = waiter;
+	}
+	cache->last = waiter;
+}
+
+static void leave_queue(struct cache *cache, const struct link_waiter *waiter)
+{
+	struct link_waiter *before = NULL;
+	for (struct link_waiter **at = &cache->first; *at != NULL; at = &(*at)->next) {
+		if (*at == waiter) {
+			*at = waiter->next;
+			cache->last = cache->last == waiter ? before : cache->last;
+			return;
+		}
+		before = *at;
+	}
+}
+
 static struct link *take_link(struct cache *cache, int64_t until)
 {
-	struct timespec end = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
-	int expired = 0;
+	struct link_waiter waiter = {.given = NULL};
 	pthread_mutex_lock(&cache->lock);
-	while (cache->free == NULL && expired == 0) {
-		permit_leave();
-		expired = pthread_cond_timedwait(&cache->freed, &cache->lock, &end);
-	}
 	struct link *link = cache->free;
 	if (link != NULL) {
 		cache->free = link->next;
+		pthread_mutex_unlock(&cache->lock);
+		return link;
+	}
+	baton_init(&waiter.wake);
+	join_queue(cache, &waiter);
+	pthread_mutex_unlock(&cache->lock);
+	(void)baton_wait(&waiter.wake, until);
+	pthread_mutex_lock(&cache->lock);
+	if (waiter.given == NULL) {
+		leave_queue(cache, &waiter);
 	}
 	pthread_mutex_unlock(&cache->lock);
-	return link;
+	baton_done(&waiter.wake);
+	return waiter.given;
 }
 
+/* To who waited longest. He leaves only under the lock, so he is still there when he is told. */
 static void give_link(struct cache *cache, struct link *link)
 {
 	pthread_mutex_lock(&cache->lock);
-	link->next = cache->free;
-	cache->free = link;
-	pthread_cond_signal(&cache->freed);
+	struct link_waiter *waiter = cache->first;
+	if (waiter != NULL) {
+		cache->first = waiter->next;
+		waiter->given = link;
+		baton_post(&waiter->wake);
+	} else {
+		link->next = cache->free;
+		cache->free = link;
+	}
 	pthread_mutex_unlock(&cache->lock);
 }
 
@@ -1016,11 +1061,6 @@ enum status cache_open(struct str url, int connections, struct cache **ret_cache
 		cache->links[i].next = cache->free;
 		cache->free = &cache->links[i];
 	}
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&cache->freed, &attributes);
-	pthread_condattr_destroy(&attributes);
 	pthread_mutex_init(&cache->lock, NULL);
 	*ret_cache = cache;
 	return OK;
@@ -1034,7 +1074,6 @@ void cache_close(struct cache *cache)
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
 		link_close(&cache->links[i]);
 	}
-	pthread_cond_destroy(&cache->freed);
 	pthread_mutex_destroy(&cache->lock);
 	arena_free(cache->arena);
 	free(cache);

@@ -577,6 +577,16 @@ static enum status load_all(struct loading *loading, enum config_program program
 	return status == OK ? judge_together(loading, program) : status;
 }
 
+size_t config_threads(const struct config *config)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (config->threads > 0) {
+		return (size_t)config->threads;
+	}
+	return processors < 2 ? 2 : processors > CONFIG_THREADS_MAX ? CONFIG_THREADS_MAX : (size_t)processors;
+}
+
 enum status config_load(struct arena *arena, enum config_program program, struct config **ret_config, struct str *ret_error)
 {
 	struct arena *own = arena_new(SETTINGS_MAX);

@@ -41,6 +41,8 @@ struct config_bot {
 	struct str username;  /* without '@' */
 };
 
+#define CONFIG_THREADS_MAX 64
+
 struct config {
 	struct secret database_url;
 	struct secret redis_url;
@@ -57,7 +59,8 @@ struct config {
 	int64_t discord_guild_id; /* 0: commands are registered globally */
 	struct str run_dir;       /* metrics, development clock */
 	struct str listen;        /* socket path, when no descriptor is inherited */
-	int64_t threads;
+	int64_t threads;          /* of requests, 0..CONFIG_THREADS_MAX; config_threads() */
+	int64_t requests;         /* at once */
 	int64_t pg_connections;
 	int64_t redis_connections;
 	int64_t commands_per_minute; /* of one person; heavy ones a third (shared/command) */
@@ -74,6 +77,9 @@ struct config {
  * OK, INVALID, TOO_LARGE.
  */
 MUST_CHECK enum status config_load(struct arena *arena, enum config_program program, struct config **ret_config, struct str *ret_error);
+
+/* config_threads - how many threads serve requests: as THREADS says, or one per processor and at least 2. */
+size_t config_threads(const struct config *config);
 
 /* config_close - wipes the secrets and frees. */
 void config_close(struct config *config);

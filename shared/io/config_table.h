@@ -14,7 +14,7 @@
 #include "io/config.h"
 
 #define CONFIG_FILE "/etc/trivet/trivet.conf"
-#define CONFIG_SETTINGS 21
+#define CONFIG_SETTINGS 22
 #define CONFIG_BOT_NAME_MAX 32
 
 /* Programs that do not start with a bot of which a part is missing. */

@@ -1,15 +1,13 @@
 #include "io/gather.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/baton.h"
 #include "base/clock.h"
-#include "base/permit.h"
+#include "base/fiber.h"
 
 /* What a batch's strings take at most: their bytes, and the arena's rounding of each; and the handles of an answer. */
 #define BATCH_ARENA (GATHER_BYTES_MAX + (size_t)GATHER_ROWS_MAX * GATHER_COLUMNS_MAX * 64)
@@ -22,11 +20,11 @@ enum turn {
 };
 
 /*
- * A caller of gather_bring(); lives on its stack. Each wakes by a semaphore of his own and needs no lock then: thirty who wake at once
+ * A caller of gather_bring(); lives on its stack. Each wakes by a baton of his own and needs no lock then: thirty who wake at once
  * would only queue for it.
  */
 struct waiter {
-	sem_t wake; /* posted once, when the turn is no longer TURN_WAITS */
+	struct baton wake; /* posted once, when the turn is no longer TURN_WAITS */
 	int64_t deadline;
 	_Atomic enum turn turn; /* changed under the lock */
 	struct waiter *next;
@@ -173,7 +171,7 @@ static void pass_lead(struct gather *gather)
 	}
 	remove_waiter(gather->first, chosen);
 	chosen->turn = TURN_LEADS;
-	(void)sem_post(&chosen->wake);
+	baton_post(&chosen->wake);
 }
 
 /* ---- the callers ---- */
@@ -193,9 +191,10 @@ static struct waiter *release(struct batch *batch)
 	return released;
 }
 
-/* Works on the oldest batch, which is the caller's own. */
+/* Works on the oldest batch, which is the caller's own. Fibers of his thread that are ready may join it before. */
 static void lead(struct gather *gather, struct batch *own, int64_t deadline)
 {
+	fiber_yield();
 	pthread_mutex_lock(&gather->lock);
 	struct batch *batch = take_first(gather);
 
@@ -212,7 +211,7 @@ static void lead(struct gather *gather, struct batch *own, int64_t deadline)
 
 		/* The last that is done to him, for who reads it: once he was woken he may be gone. */
 		released->turn = TURN_DONE;
-		(void)sem_post(&released->wake);
+		baton_post(&released->wake);
 		released = next;
 	}
 }
@@ -220,14 +219,7 @@ static void lead(struct gather *gather, struct batch *own, int64_t deadline)
 /* Until he is woken. At his deadline he leaves, unless his turn has come at that very moment. False: he left. */
 static bool wait_for_turn(struct gather *gather, struct batch *batch, struct waiter *self)
 {
-	struct timespec end = {.tv_sec = self->deadline / 1000000, .tv_nsec = self->deadline % 1000000 * 1000};
-	int failed = 0;
-
-	permit_leave();
-	do {
-		failed = sem_clockwait(&self->wake, CLOCK_MONOTONIC, &end) == 0 ? 0 : errno;
-	} while (failed == EINTR);
-	if (failed == 0) {
+	if (baton_wait(&self->wake, self->deadline)) {
 		return true;
 	}
 	pthread_mutex_lock(&gather->lock);
@@ -239,8 +231,8 @@ static bool wait_for_turn(struct gather *gather, struct batch *batch, struct wai
 		pass_lead(gather); /* to somebody who still has time */
 	}
 	pthread_mutex_unlock(&gather->lock);
-	while (turn == TURN_DONE && sem_wait(&self->wake) != 0) {
-		/* Interrupted. Who calls him still holds him: he may not be gone before. */
+	if (turn == TURN_DONE) {
+		(void)baton_wait(&self->wake, BATON_NO_END); /* who calls him still holds him: he may not be gone before */
 	}
 	return turn == TURN_DONE;
 }
@@ -308,7 +300,7 @@ enum status gather_bring(struct gather *gather, const struct gather_row *row, in
 	if (status != OK || clock_monotonic_us() >= deadline) {
 		return status != OK ? status : TIMED_OUT;
 	}
-	(void)sem_init(&self.wake, 0, 0);
+	baton_init(&self.wake);
 	batch = enter(gather, row, bytes, &self, &index, &leads);
 	if (batch == NULL) {
 		status = UNAVAILABLE;
@@ -327,7 +319,7 @@ enum status gather_bring(struct gather *gather, const struct gather_row *row, in
 	}
 	let_go(gather, batch);
 out:
-	(void)sem_destroy(&self.wake);
+	baton_done(&self.wake);
 	return status;
 }
 

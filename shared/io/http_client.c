@@ -5,7 +5,7 @@
 #include <curl/curl.h>
 
 #include "base/clock.h"
-#include "base/permit.h"
+#include "base/offload.h"
 
 #define CONNECT_TIMEOUT_MS 3000
 /* Idle connections are not reused after this: a server that closes one while we write to it leaves the outcome unknown. */
@@ -24,6 +24,7 @@ struct call {
 	struct buf body;
 	struct str unsent; /* of the request's body */
 	struct http_response response;
+	CURLcode code; /* of a single call */
 	/* Of a batch only. */
 	void (*done)(void *arg, const struct http_response *response);
 	void *arg;
@@ -290,17 +291,23 @@ static enum status call_init(struct call *call, struct arena *arena, const struc
 	return status == OK ? set_headers(call, request) : status;
 }
 
+static void perform(void *arg)
+{
+	struct call *call = arg;
+
+	call->code = curl_easy_perform(call->easy);
+}
+
 enum status http_call(struct arena *arena, const struct http_request *request, struct http_response *ret_response)
 {
 	struct call call;
 	enum status status = call_init(&call, arena, request);
 	if (status == OK) {
-		permit_leave();
-		CURLcode code = curl_easy_perform(call.easy);
-		if (call.body.failed || code == CURLE_FILESIZE_EXCEEDED) {
+		offload(perform, &call);
+		if (call.body.failed || call.code == CURLE_FILESIZE_EXCEEDED) {
 			status = TOO_LARGE;
 		} else {
-			conclude(&call, code);
+			conclude(&call, call.code);
 			*ret_response = call.response;
 		}
 	}

@@ -15,14 +15,15 @@
 #undef json_is_array
 #undef json_is_string
 
+#include "base/fiber.h"
 #include "base/parse.h"
 #include "base/utf.h"
 
-/*
- * Where jansson's memory comes from: the named exception to "no mutable globals" (decisions.md 6), since its allocators take
- * no context.
- */
-static _Thread_local struct arena *bound;
+/* Where jansson's memory comes from: its allocators take no context (decisions.md 6). */
+static struct arena *bound(void)
+{
+	return *fiber_own(FIBER_SLOT_JSON);
+}
 
 /*
  * Where allocate() leaves to when the arena refuses while jansson reads; NULL else. jansson 2.14 does not look whether its token
@@ -33,7 +34,7 @@ static _Thread_local jmp_buf *way_out;
 
 static void *allocate(size_t size)
 {
-	void *memory = bound == NULL ? NULL : arena_alloc(bound, size);
+	void *memory = bound() == NULL ? NULL : arena_alloc(bound(), size);
 	if (memory == NULL && way_out != NULL) {
 		longjmp(*way_out, 1);
 	}
@@ -55,7 +56,7 @@ void json_setup(void)
 
 void json_bind_arena(struct arena *arena)
 {
-	bound = arena;
+	*fiber_own(FIBER_SLOT_JSON) = arena;
 }
 
 /* The same pointer under its two names. jansson asks for mutable values even where it only reads. */
@@ -128,10 +129,10 @@ enum status json_read(struct arena *arena, struct str text, const struct json **
 	if (str_empty(text) || memchr(text.ptr, 0, text.len) != NULL || !depth_ok(text)) {
 		return INVALID;
 	}
-	struct arena *before = bound;
-	bound = arena;
+	struct arena *before = bound();
+	json_bind_arena(arena);
 	json_t *value = load(text);
-	bound = before;
+	json_bind_arena(before);
 	if (arena_failed(arena)) {
 		return TOO_LARGE;
 	}
@@ -354,14 +355,14 @@ static int take_piece(const char *piece, size_t len, void *data)
 static struct str written(struct arena *arena, const struct json *value, size_t flags)
 {
 	/* A tree whose arena failed may lack a part, even where nobody noticed a NULL on the way. */
-	if (value == NULL || arena_failed(arena) || (bound != NULL && arena_failed(bound))) {
+	if (value == NULL || arena_failed(arena) || (bound() != NULL && arena_failed(bound()))) {
 		return STR_ABSENT;
 	}
 	struct buf text = buf_init(arena, ARENA_REQUEST_LIMIT);
-	struct arena *before = bound;
-	bound = arena;
+	struct arena *before = bound();
+	json_bind_arena(arena);
 	int result = json_dump_callback(inner(value), take_piece, &text, flags | JSON_ENCODE_ANY);
-	bound = before;
+	json_bind_arena(before);
 	return result == 0 && !arena_failed(arena) ? buf_str(&text) : STR_ABSENT;
 }
 

@@ -5,8 +5,8 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "base/fiber.h"
 #include "base/metric.h"
-#include "base/permit.h"
 #include "io/crypto.h"
 #include "io/pg_internal.h"
 
@@ -18,12 +18,15 @@
 #define PROBE_DEADLINE_US (500 * 1000)
 #define PROBE_STACK ((size_t)512 * 1024)
 
-/* A thread holds one connection at most; a named exception to "no globals". */
-static _Thread_local bool holding;
-
 bool pg_holding(void)
 {
-	return holding;
+	return *fiber_own(FIBER_SLOT_PG) != NULL;
+}
+
+/* NULL: none any more. */
+static void note_held(struct pg_conn *conn)
+{
+	*fiber_own(FIBER_SLOT_PG) = conn;
 }
 
 /* ---- waiting ---- */
@@ -72,7 +75,7 @@ static void serve_waiters(struct pg_pool *pool)
 		struct pg_waiter *waiter = pool->first;
 		pool->first = waiter->next;
 		waiter->given = conn;
-		pthread_cond_signal(&waiter->wake);
+		baton_post(&waiter->wake);
 	}
 }
 
@@ -81,7 +84,7 @@ static void refuse_waiters(struct pg_pool *pool)
 {
 	for (struct pg_waiter *waiter = pool->first; waiter != NULL; waiter = waiter->next) {
 		waiter->refused = true;
-		pthread_cond_signal(&waiter->wake);
+		baton_post(&waiter->wake);
 	}
 	pool->first = NULL;
 }
@@ -99,28 +102,25 @@ static void leave_queue(struct pg_pool *pool, const struct pg_waiter *waiter)
 	}
 }
 
-/* Queues until a connection is given, `until` has passed or the breaker opened. Locked. NULL: none. */
+/* Queues until a connection is given, `until` has passed or the breaker opened. Locked, but not while it waits. NULL: none. */
 static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until)
 {
-	/* On the stack: whoever takes it off the queue does so under the lock, and we leave only when that was done. */
+	/* On the stack: whoever takes it off the queue does so under the lock, and posts under it; we leave only when that was done. */
 	struct pg_waiter waiter = {.given = NULL};
-	cond_init_monotonic(&waiter.wake);
+	baton_init(&waiter.wake);
 	if (pool->first == NULL) {
 		pool->first = &waiter;
 	} else {
 		pool->last->next = &waiter;
 	}
 	pool->last = &waiter;
-	struct timespec end = at_monotonic(until);
-	int expired = 0;
-	while (waiter.given == NULL && !waiter.refused && expired == 0) {
-		permit_leave();
-		expired = pthread_cond_timedwait(&waiter.wake, &pool->lock, &end);
-	}
+	pthread_mutex_unlock(&pool->lock);
+	(void)baton_wait(&waiter.wake, until);
+	pthread_mutex_lock(&pool->lock);
 	if (waiter.given == NULL && !waiter.refused) {
 		leave_queue(pool, &waiter);
 	}
-	pthread_cond_destroy(&waiter.wake);
+	baton_done(&waiter.wake);
 	return waiter.given;
 }
 
@@ -279,7 +279,7 @@ static enum status obtain(struct pg_pool *pool, int64_t deadline, struct pg_conn
 
 enum status pg_take(struct pg_pool *pool, int64_t deadline, struct pg_conn **ret_conn)
 {
-	assert(!holding);
+	assert(!pg_holding());
 	struct pg_conn *conn = NULL;
 	enum status status = obtain(pool, deadline, &conn);
 	if (status == OK) {
@@ -295,7 +295,7 @@ enum status pg_take(struct pg_pool *pool, int64_t deadline, struct pg_conn **ret
 	conn->missing_partition = false;
 	conn->error[0] = '\0';
 	conn->sqlstate[0] = '\0';
-	holding = true;
+	note_held(conn);
 	*ret_conn = conn;
 	return OK;
 }
@@ -305,8 +305,8 @@ void pg_give(struct pg_conn *conn)
 	if (conn == NULL) {
 		return;
 	}
-	assert(holding);
-	holding = false;
+	assert(pg_holding());
+	note_held(NULL);
 	if (conn->broken || (conn->link != NULL && PQtransactionStatus(conn->link) != PQTRANS_IDLE)) {
 		pg_conn_close(conn);
 	}

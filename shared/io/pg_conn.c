@@ -1,10 +1,10 @@
 /* One connection to PostgreSQL: made, asked and answered without ever blocking past its deadline. */
 #include <assert.h>
-#include <errno.h>
 #include <poll.h>
 
 #include "base/clock.h"
-#include "base/permit.h"
+#include "base/fiber.h"
+#include "base/offload.h"
 #include "io/pg.h"
 #include "io/pg_internal.h"
 
@@ -98,24 +98,7 @@ static enum status expired(struct pg_conn *conn)
 /* Waits until the socket can do one of `events` (poll(2)). OK, TIMED_OUT. */
 static enum status wait_for(const struct pg_conn *conn, short events, short *ret_ready)
 {
-	for (;;) {
-		int64_t left = conn->deadline - clock_monotonic_us();
-		if (left <= 0) {
-			return TIMED_OUT;
-		}
-		struct pollfd socket = {.fd = PQsocket(conn->link), .events = events};
-		struct timespec timeout = {.tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000};
-		permit_leave();
-		int ready = ppoll(&socket, 1, &timeout, NULL);
-		if (ready > 0) {
-			*ret_ready = socket.revents;
-			return OK;
-		}
-		if (ready < 0 && errno != EINTR) {
-			*ret_ready = POLLERR; /* a closed descriptor: libpq's next call says so */
-			return OK;
-		}
-	}
+	return fiber_wait_fd(PQsocket(conn->link), events, conn->deadline, ret_ready);
 }
 
 /* Sends what libpq holds back and reads meanwhile, so that neither side waits for the other to read. */
@@ -349,14 +332,13 @@ static enum status check_durability(struct pg_conn *conn)
 	return OK;
 }
 
-enum status pg_conn_connect(struct pg_conn *conn)
+/* Begins to connect. A host's name is looked up here, which blocks and has no deadline: an address or a socket's directory is better. */
+static void begin_connect(void *arg)
 {
-	assert(conn->link == NULL);
-	permit_leave(); /* a host's name is looked up without a deadline */
+	struct pg_conn *conn = arg;
 	/*
 	 * What stands before dbname the URL may override, what stands after it may not. tcp_user_timeout and keepalives find peers that
-	 * vanished; on unix sockets they do nothing, there our own deadlines do. A host name is resolved by getaddrinfo(), which blocks:
-	 * an address or a socket directory is better.
+	 * vanished; on unix sockets they do nothing, there our own deadlines do.
 	 */
 	static const char *const keywords[] = {
 		"gssencmode", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
@@ -367,12 +349,18 @@ enum status pg_conn_connect(struct pg_conn *conn)
 		conn->pool->url, conn->pool->application_name, "UTF8", conn->reserved ? SESSION_OPTIONS PLANNED_ONCE : SESSION_OPTIONS, NULL,
 	};
 	static_assert(ARRAY_LEN(keywords) == ARRAY_LEN(values), "a value for each keyword");
+	conn->link = PQconnectStartParams(keywords, values, 1);
+}
+
+enum status pg_conn_connect(struct pg_conn *conn)
+{
+	assert(conn->link == NULL);
 	conn->broken = false;
 	conn->timed_out = false;
 	conn->asked_at = clock_monotonic_us();
 	conn->answers = atomic_load_explicit(&conn->pool->answers, memory_order_relaxed);
 	conn->generation = atomic_load(&conn->pool->generation);
-	conn->link = PQconnectStartParams(keywords, values, 1);
+	offload(begin_connect, conn);
 	if (conn->link == NULL) {
 		set_error(conn, "out of memory", NULL);
 		return UNAVAILABLE;

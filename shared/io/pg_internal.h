@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/baton.h"
 #include "io/pg.h"
 
 #define PG_ERROR_MAX 256
@@ -39,9 +40,9 @@ struct pg_conn {
 	struct pg_conn *next; /* in one of the pool's free lists */
 };
 
-/* One thread in pg_take()'s queue; lives on its stack. */
+/* Who waits in pg_take()'s queue; lives on his stack. */
 struct pg_waiter {
-	pthread_cond_t wake;
+	struct baton wake;
 	struct pg_conn *given;
 	bool refused;
 	struct pg_waiter *next;

@@ -1,10 +1,12 @@
 #include "web/exchange.h"
 
-#include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/offload.h"
 #include "io/crypto.h"
+#include "io/json.h"
 #include "web/request.h"
 
 struct exchange {
@@ -16,7 +18,9 @@ struct exchange {
 	size_t row; /* of the route; route_count when there is none */
 	int64_t began; /* monotonic */
 	uint64_t bytes_in; /* of the body */
+	bool whole; /* the request lay there: the connection may be kept */
 	bool sent; /* the whole answer got out */
+	bool kept; /* the connection */
 };
 
 static void refuse(struct exchange *exchange, int status, const char *detail)
@@ -226,11 +230,9 @@ static bool has_header(const struct response *response, struct str name)
 }
 
 /* Written piece by piece into libfcgi's own buffer; a failure of one piece fails the rest too. */
-static enum status write_header(struct fcgi *fcgi, struct str name, struct str value)
+static enum status write_pieces(struct fcgi *fcgi, const struct str *pieces, size_t count)
 {
-	const struct str pieces[] = {name, STR(": "), value, STR("\r\n")};
-
-	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+	for (size_t i = 0; i < count; i++) {
 		enum status status = fcgi_write(fcgi, pieces[i]);
 
 		if (status != OK) {
@@ -240,20 +242,26 @@ static enum status write_header(struct fcgi *fcgi, struct str name, struct str v
 	return OK;
 }
 
+static enum status write_header(struct fcgi *fcgi, struct str name, struct str value)
+{
+	const struct str pieces[] = {name, STR(": "), value, STR("\r\n")};
+
+	return write_pieces(fcgi, pieces, ARRAY_LEN(pieces));
+}
+
 static enum status write_head(const struct exchange *exchange, bool bodiless)
 {
 	const struct response *response = &exchange->response;
 	struct fcgi *fcgi = exchange->room->fcgi;
-	char number[64];
-	int len = snprintf(number, sizeof(number), "%d %s", response->status, status_phrase(response->status));
-	enum status status = write_header(fcgi, STR("Status"), (struct str){number, (size_t)len});
+	char number[STR_I64_BYTES];
+	enum status status = write_pieces(fcgi, (const struct str[]){
+		STR("Status: "), str_of_i64(number, response->status), STR(" "), str_from_z(status_phrase(response->status)), STR("\r\n")}, 5);
 
 	if (status == OK && str_present(response->content_type) && !bodiless) {
 		status = write_header(fcgi, STR("Content-Type"), response->content_type);
 	}
 	if (status == OK && !bodiless) {
-		len = snprintf(number, sizeof(number), "%zu", response->body.len);
-		status = write_header(fcgi, STR("Content-Length"), (struct str){number, (size_t)len});
+		status = write_header(fcgi, STR("Content-Length"), str_of_i64(number, (int64_t)response->body.len));
 	}
 	if (status == OK && !has_header(response, STR("Cache-Control"))) {
 		status = write_header(fcgi, STR("Cache-Control"), STR("no-store"));
@@ -267,15 +275,33 @@ static enum status write_head(const struct exchange *exchange, bool bodiless)
 	return status == OK ? fcgi_write(fcgi, STR("\r\n")) : status;
 }
 
-static void answer(struct exchange *exchange)
+static void write_answer(void *arg)
 {
+	struct exchange *exchange = arg;
 	int code = exchange->response.status;
 	enum status status = write_head(exchange, code == 204 || code == 304);
 
 	if (status == OK && exchange->request.raw.method != METHOD_HEAD && code != 204 && code != 304) {
 		status = fcgi_write(exchange->room->fcgi, exchange->response.body);
 	}
-	exchange->sent = fcgi_end(exchange->room->fcgi) == OK && status == OK;
+	exchange->sent = fcgi_end(exchange->room->fcgi, exchange->whole && status == OK ? &exchange->kept : NULL) == OK && status == OK;
+}
+
+static int64_t io_timeout(const struct exchange_room *room)
+{
+	return room->options->io_timeout_us > 0 ? room->options->io_timeout_us : WEB_IO_TIMEOUT_US;
+}
+
+static void answer(struct exchange *exchange)
+{
+	bool fits = exchange->response.body.len <= FCGI_ANSWER_MAX;
+
+	if (!exchange->whole || fits || fcgi_set_blocking(fcgi_fd(exchange->room->fcgi), io_timeout(exchange->room)) != OK) {
+		write_answer(exchange);
+		return;
+	}
+	exchange->whole = false;
+	offload(write_answer, exchange);
 }
 
 static const char *route_path(const struct exchange *exchange)
@@ -285,17 +311,16 @@ static const char *route_path(const struct exchange *exchange)
 
 static void count(const struct exchange *exchange, int64_t duration)
 {
-	char name[METRIC_ROUTE_NAME];
+	const char *method = exchange->call.route != NULL ? method_name(exchange->call.route->method) : "any";
 
-	(void)snprintf(name, sizeof(name), "%s %s",
-		exchange->call.route != NULL ? method_name(exchange->call.route->method) : "any", route_path(exchange));
-	metric_route(exchange->row, name, exchange->response.status, duration);
+	metric_route(exchange->row, method, route_path(exchange), exchange->response.status, duration);
 }
 
 static void write_log(const struct exchange *exchange, int64_t duration)
 {
-	struct log_line line = log_begin(exchange->response.status >= 500 ? LOG_WARNING : LOG_INFO, "request");
+	struct log_line line;
 
+	log_begin(&line, exchange->response.status >= 500 ? LOG_WARNING : LOG_INFO, "request");
 	log_str(&line, "program", str_from_z(exchange->room->options->program));
 	log_str(&line, "route", str_from_z(route_path(exchange)));
 	log_str(&line, "method", str_from_z(method_name(exchange->request.raw.method)));
@@ -310,20 +335,63 @@ static void write_log(const struct exchange *exchange, int64_t duration)
 	log_end(&line);
 }
 
-void exchange_run(const struct exchange_room *room, int fd)
+/* From the first byte to the log line. True: the connection was kept. */
+static bool run(const struct exchange_room *room, int fd, bool whole)
 {
-	int64_t timeout = room->options->io_timeout_us > 0 ? room->options->io_timeout_us : WEB_IO_TIMEOUT_US;
 	struct exchange exchange;
 	int64_t duration = 0;
 
-	if (fcgi_begin(room->fcgi, fd, timeout) != OK) {
-		return;
+	if (fcgi_begin(room->fcgi, fd) != OK) {
+		return false;
 	}
+	json_bind_arena(room->arena);
 	begin(&exchange, room);
+	exchange.whole = whole;
 	decide(&exchange);
 	answer(&exchange);
 	duration = clock_monotonic_us() - exchange.began;
 	count(&exchange, duration);
 	write_log(&exchange, duration);
+	json_bind_arena(NULL);
 	arena_reset(room->arena);
+	return exchange.kept;
+}
+
+void exchange_run(const struct exchange_room *room, int fd)
+{
+	if (fcgi_set_blocking(fd, io_timeout(room)) == OK) {
+		(void)run(room, fd, false);
+	} else {
+		(void)close(fd);
+	}
+}
+
+struct arrival {
+	const struct exchange_room *room;
+	int fd;
+};
+
+static void run_blocking(void *arg)
+{
+	const struct arrival *arrival = arg;
+
+	exchange_run(arrival->room, arrival->fd);
+}
+
+enum exchange_end exchange_run_in_fiber(const struct exchange_room *room, int fd, bool waits)
+{
+	enum status status = fcgi_await(fd, waits ? clock_monotonic_us() + io_timeout(room) : 0);
+
+	if (status == NOT_FOUND && !waits) {
+		return EXCHANGE_SILENT;
+	}
+	if (status == OK) {
+		return run(room, fd, true) ? EXCHANGE_KEPT : EXCHANGE_CLOSED;
+	}
+	if (status == TOO_LARGE) {
+		offload(run_blocking, &(struct arrival){.room = room, .fd = fd});
+	} else {
+		(void)close(fd);
+	}
+	return EXCHANGE_CLOSED;
 }

@@ -9,19 +9,34 @@
 #include "web/fcgi.h"
 #include "web/web.h"
 
-/* What one thread has for its requests. */
+/* What one request needs, and the next one after it. */
 struct exchange_room {
 	const struct web_options *options;
-	struct arena *arena; /* bound to json; reset at the end of each exchange */
+	struct arena *arena; /* bound to json meanwhile; reset at the end of each exchange */
 	struct fcgi *fcgi;
 };
 
+enum exchange_end {
+	EXCHANGE_CLOSED = 0, /* the connection is gone */
+	EXCHANGE_KEPT,       /* it is the caller's, for the next request */
+	EXCHANGE_SILENT      /* the same, and nothing had come yet */
+};
+
 /*
- * exchange_run - reads one request, decides, answers, closes, logs, counts, resets the arena.
+ * exchange_run - reads one request, decides, answers, closes, logs, counts, resets the arena. For threads and fuzzers.
  *
- * fd    an accepted, blocking stream socket; it is taken
+ * fd    an accepted stream socket; it is taken
  * A connection that breaks before its parameters' end leaves no trace but its closing.
  */
 void exchange_run(const struct exchange_room *room, int fd);
+
+/*
+ * exchange_run_in_fiber - the same, and the connection may be kept (fcgi.h).
+ *
+ * fd       a non-blocking one; taken when it is closed
+ * waits    whether the first bytes are waited for
+ * What does not come at once or does not fit at once is read or written by a helper (base/offload.h); such a connection is closed.
+ */
+enum exchange_end exchange_run_in_fiber(const struct exchange_room *room, int fd, bool waits);
 
 #endif

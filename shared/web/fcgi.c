@@ -1,7 +1,11 @@
 #include "web/fcgi.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fastcgi.h>
 #include <fcgiapp.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +13,12 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/fiber.h"
+
 struct fcgi {
 	FCGX_Request request;
-	bool ended; /* the body's end mark was read */
+	bool wanted; /* the peer wants to keep the connection */
+	bool ended;  /* the body's end mark was read */
 };
 
 static bool set_disposition(int number, void (*handler)(int))
@@ -44,20 +51,69 @@ void fcgi_free(struct fcgi *fcgi)
 	free(fcgi);
 }
 
-static bool set_timeouts(int fd, int64_t timeout_us)
+/* Whether the records end with the end of the request's body: all that libfcgi reads of it, and nothing else. */
+static bool is_whole(const unsigned char *bytes, size_t len)
 {
-	struct timeval timeout = {.tv_sec = timeout_us / 1000000, .tv_usec = timeout_us % 1000000};
+	size_t at = 0;
 
-	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0 &&
-	       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0;
+	while (len - at >= FCGI_HEADER_LEN) {
+		FCGI_Header header;
+
+		memcpy(&header, bytes + at, sizeof(header));
+
+		size_t content = (size_t)header.contentLengthB1 << 8 | header.contentLengthB0;
+
+		if (header.type == FCGI_STDIN && content == 0) {
+			return len - at == FCGI_HEADER_LEN + (size_t)header.paddingLength;
+		}
+		if (len - at < FCGI_HEADER_LEN + content + header.paddingLength) {
+			return false;
+		}
+		at += FCGI_HEADER_LEN + content + header.paddingLength;
+	}
+	return false;
 }
 
-enum status fcgi_begin(struct fcgi *fcgi, int fd, int64_t timeout_us)
+enum status fcgi_await(int fd, int64_t until)
 {
-	if (!set_timeouts(fd, timeout_us)) {
-		(void)close(fd);
-		return INVALID;
+	unsigned char bytes[FCGI_WHOLE_MAX];
+	short ready = 0;
+
+	for (;;) {
+		ssize_t len = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+
+		if (len > 0) {
+			return is_whole(bytes, (size_t)len) ? OK : TOO_LARGE;
+		}
+		if (len == 0 || (errno != EAGAIN && errno != EINTR)) {
+			return INVALID;
+		}
+		if (until == 0 || fiber_wait_fd(fd, POLLIN, until, &ready) != OK) {
+			return NOT_FOUND;
+		}
 	}
+}
+
+enum status fcgi_set_blocking(int fd, int64_t timeout_us)
+{
+	struct timeval timeout = {.tv_sec = timeout_us / 1000000, .tv_usec = timeout_us % 1000000};
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) != 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0) {
+		return UNAVAILABLE;
+	}
+	return OK;
+}
+
+int fcgi_fd(const struct fcgi *fcgi)
+{
+	return fcgi->request.ipcFd;
+}
+
+enum status fcgi_begin(struct fcgi *fcgi, int fd)
+{
 	/*
 	 * FCGX_Accept_r takes a descriptor that is in ipcFd already, but begins with FCGX_Finish_r, which closes it unless
 	 * keepConnection is set (decisions.md 1). When this connection turns out broken it closes it and would accept the next
@@ -70,7 +126,8 @@ enum status fcgi_begin(struct fcgi *fcgi, int fd, int64_t timeout_us)
 	if (FCGX_Accept_r(&fcgi->request) != 0) {
 		return INVALID;
 	}
-	/* From here on the peer's wish to keep the connection is void. */
+	/* Whether it is kept is decided at the end, and not by libfcgi. */
+	fcgi->wanted = fcgi->request.keepConnection != 0;
 	fcgi->request.keepConnection = 0;
 
 	const char *role = FCGX_GetParam("FCGI_ROLE", fcgi->request.envp);
@@ -123,36 +180,43 @@ enum status fcgi_write(struct fcgi *fcgi, struct str bytes)
 	return OK;
 }
 
-static void drain(struct fcgi *fcgi)
+/* Returns how much there was. */
+static size_t drain(struct fcgi *fcgi)
 {
 	char scrap[8192];
+	size_t total = 0;
 	size_t len = 0;
 
-	for (size_t total = 0; !fcgi->ended && total < FCGI_DRAIN_MAX; total += len) {
-		if (fcgi_read(fcgi, scrap, sizeof(scrap), &len) != OK) {
-			return;
-		}
+	while (!fcgi->ended && total < FCGI_DRAIN_MAX && fcgi_read(fcgi, scrap, sizeof(scrap), &len) == OK) {
+		total += len;
 	}
+	return total;
 }
 
-enum status fcgi_end(struct fcgi *fcgi)
+enum status fcgi_end(struct fcgi *fcgi, bool *ret_kept)
 {
 	enum status status = OK;
+	size_t unread = drain(fcgi);
+	bool kept = false;
 
-	drain(fcgi);
 	/* Both closed here for their results; FCGX_Finish_r closes them once more, which does nothing. */
 	if (FCGX_FClose(fcgi->request.err) != 0 || FCGX_FClose(fcgi->request.out) != 0) {
 		status = UNAVAILABLE;
 	}
+	kept = ret_kept != NULL && fcgi->wanted && fcgi->ended && unread == 0 && status == OK && FCGX_GetError(fcgi->request.in) == 0;
 	/*
 	 * A unix socket with nothing unread may be closed at once: what we wrote stays readable. Then libfcgi need not wait for
 	 * the peer to close first (FCGX_Detach only says so to its close).
 	 */
-	if (fcgi->ended) {
+	if (fcgi->ended && !kept) {
 		(void)FCGX_Detach(&fcgi->request);
 	}
-	fcgi->request.keepConnection = 0;
+	fcgi->request.keepConnection = kept;
 	FCGX_Finish_r(&fcgi->request);
-	assert(fcgi->request.ipcFd == -1);
+	assert(kept == (fcgi->request.ipcFd >= 0));
+	fcgi->request.ipcFd = -1;
+	if (ret_kept != NULL) {
+		*ret_kept = kept;
+	}
 	return status;
 }

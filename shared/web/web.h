@@ -6,7 +6,7 @@
  *   guard.h    so many in flight per identity           problem.h  problem+json, JSON, headers
  *   exchange.h the life of one request
  *
- * Life of a request: permit - accept (own epoll set per thread, decisions.md 1) - parameters - one exact route on the normalised path -
+ * Life of a request: accept (worker.h: few threads, a fiber for each request) - parameters - one exact route on the normalised path -
  * method - deadline - size, content type, access by address - body read whole - verify - the endpoint - the answer - connection
  * closed - one log line and metrics - arena reset.
  */
@@ -20,10 +20,10 @@
 
 /* Of each read and write on nginx's connection; the request lies there whole before it is passed on. */
 #define WEB_IO_TIMEOUT_US (3 * SECOND_US)
-#define WEB_THREADS_MAX 256
+#define WEB_REQUESTS_MAX 4096
 
 struct web_options {
-	struct app *app; /* config->listen and config->threads (1..WEB_THREADS_MAX); handed to the endpoints in ctx */
+	struct app *app; /* config->listen, ->threads (0: one per processor) and ->requests; handed to the endpoints in ctx */
 	const char *program; /* "trivet-telegram", for log and metrics */
 	const struct route *routes;
 	size_t route_count;
@@ -31,13 +31,8 @@ struct web_options {
 };
 
 /*
- * web_permits - how many requests begin at once (base/permit.h): two per processor, so that one may be interrupted; 4..64.
- */
-int web_permits(void);
-
-/*
- * web_serve - accepts on the inherited descriptor (LISTEN_FDS, LISTEN_PID) or on app->config->listen with app->config->threads
- * threads until SIGTERM or SIGINT; finishes what is in hand, then returns. Connections that wait in the backlog are left to the
+ * web_serve - accepts on the inherited descriptor (LISTEN_FDS, LISTEN_PID) or on app->config->listen, up to app->config->requests
+ * at once, until SIGTERM or SIGINT; finishes what is in hand, then returns. Connections that wait in the backlog are left to the
  * next process that inherits the socket.
  *
  * Installs the signal handling of the process (pitfalls.md 2.1): signals are blocked in all threads that are made from here on,

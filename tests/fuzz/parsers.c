@@ -102,7 +102,8 @@ static void conditions(struct str text)
 /* Only that it stays inside its line; log_end() would write it out. */
 static void log_lines(struct str text)
 {
-	struct log_line line = log_begin(LOG_ERROR, "fuzz");
+	struct log_line line;
+	log_begin(&line, LOG_ERROR, "fuzz");
 	struct str rest = text;
 	while (str_present(rest)) {
 		log_str(&line, "k", str_split(&rest, '\n'));

@@ -12,9 +12,9 @@
 #include <hiredis/hiredis.h>
 
 #include "base/clock.h"
-#include "base/permit.h"
 #include "io/cache.h"
 #include "io/pg.h"
+#include "support/fibers.h"
 #include "support/testdb.h"
 
 struct fixture {
@@ -96,18 +96,6 @@ static void a_value_is_set_read_and_deleted(void **state)
 	assert_int_equal(cache_set(fixture->cache, in_ms(1000), key, STR(""), 1), OK);
 	usleep(20 * 1000);
 	assert_int_equal(cache_get(fixture->cache, fixture->arena, in_ms(1000), key, &read), NOT_FOUND);
-}
-
-static void who_asks_gives_up_his_permit(void **state)
-{
-	struct fixture *fixture = *state;
-	struct permits *permits = permits_new(1);
-
-	assert_non_null(permits);
-	permit_take(permits);
-	assert_int_equal(cache_set(fixture->cache, in_ms(1000), STR("permit"), STR("x"), 1000), OK);
-	assert_false(permit_held());
-	permits_free(permits);
 }
 
 static void an_empty_value_is_not_a_missing_one(void **state)
@@ -325,7 +313,7 @@ struct worker {
 	int failures;
 };
 
-static void *work(void *arg)
+static void read_own(void *arg)
 {
 	struct worker *worker = arg;
 	struct arena *arena = arena_new(ARENA_REQUEST_LIMIT);
@@ -339,6 +327,11 @@ static void *work(void *arg)
 		worker->failures += good ? 0 : 1;
 	}
 	arena_free(arena);
+}
+
+static void *work(void *arg)
+{
+	read_own(arg);
 	return NULL;
 }
 
@@ -358,13 +351,26 @@ static void many_threads_each_read_their_own(void **state)
 	}
 }
 
+static void many_fibers_each_read_their_own(void **state)
+{
+	enum { CLIENTS = 16 };
+	struct fixture *fixture = *state;
+	struct worker workers[CLIENTS];
+	for (int i = 0; i < CLIENTS; i++) {
+		workers[i] = (struct worker){.cache = fixture->cache, .number = i};
+	}
+	run_in_fibers(read_own, workers, CLIENTS, sizeof(workers[0]), NULL);
+	for (int i = 0; i < CLIENTS; i++) {
+		assert_int_equal(workers[i].failures, 0);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(urls_are_read_strictly),
 		TEST(a_value_is_set_read_and_deleted),
-		TEST(who_asks_gives_up_his_permit),
 		TEST(an_empty_value_is_not_a_missing_one),
 		TEST(a_window_takes_so_many_and_no_more),
 		TEST(an_unexpected_reply_is_a_failure),
@@ -375,6 +381,7 @@ int main(void)
 		TEST(a_hung_redis_costs_250_ms_and_then_nothing),
 		TEST(strange_replies_are_not_believed),
 		TEST(many_threads_each_read_their_own),
+		TEST(many_fibers_each_read_their_own),
 	};
 	return cmocka_run_group_tests(tests, testdb_setup, testdb_teardown);
 }

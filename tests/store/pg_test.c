@@ -10,8 +10,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/permit.h"
+#include "base/offload.h"
 #include "io/pg.h"
+#include "support/fibers.h"
 #include "support/texts.h"
 #include "support/testdb.h"
 
@@ -678,8 +679,6 @@ struct taker {
 	struct pg_pool *pool;
 	int64_t patience_ms;
 	atomic_int *order;
-	struct permits *permits; /* NULL: he needs none */
-	bool kept; /* his permit */
 	int place;
 	enum status status;
 	int64_t waited_us;
@@ -690,11 +689,7 @@ static void *take_and_give(void *arg)
 	struct taker *taker = arg;
 	struct pg_conn *conn;
 	int64_t began = clock_monotonic_us();
-	if (taker->permits != NULL) {
-		permit_take(taker->permits);
-	}
 	taker->status = pg_take(taker->pool, in_ms(taker->patience_ms), &conn);
-	taker->kept = permit_held();
 	taker->waited_us = clock_monotonic_us() - began;
 	if (taker->status == OK) {
 		taker->place = atomic_fetch_add(taker->order, 1);
@@ -709,9 +704,8 @@ static void waiting_ends_after_250_ms_or_at_the_deadline(void **state UNUSED)
 	struct pg_conn *conn = take(pool);
 	assert_true(pg_holding());
 	atomic_int order = 0;
-	struct permits *permits = permits_new(2);
-	struct taker patient = {.pool = pool, .patience_ms = 5000, .order = &order, .permits = permits};
-	struct taker hasty = {.pool = pool, .patience_ms = 30, .order = &order, .permits = permits};
+	struct taker patient = {.pool = pool, .patience_ms = 5000, .order = &order};
+	struct taker hasty = {.pool = pool, .patience_ms = 30, .order = &order};
 	pthread_t threads[2];
 	pthread_create(&threads[0], NULL, take_and_give, &patient);
 	pthread_create(&threads[1], NULL, take_and_give, &hasty);
@@ -721,8 +715,6 @@ static void waiting_ends_after_250_ms_or_at_the_deadline(void **state UNUSED)
 	assert_in_range(patient.waited_us, 240 * 1000, 400 * 1000);
 	assert_int_equal(hasty.status, TIMED_OUT);
 	assert_in_range(hasty.waited_us, 25 * 1000, 200 * 1000);
-	assert_false(patient.kept || hasty.kept);
-	permits_free(permits);
 	pg_give(conn);
 	assert_false(pg_holding());
 	pg_give(NULL);
@@ -1029,20 +1021,69 @@ static void a_reserved_connection_plans_its_statement_once(void **state)
 	pg_release(own);
 }
 
-/* ---- permits ---- */
+/* ---- fibers ---- */
 
-static void who_asks_gives_up_his_permit(void **state)
+enum { FIBERS = 12, NAP_MS = 40 };
+
+struct napper {
+	struct pg_pool *pool;
+	enum status status;
+};
+
+static void nap_and_read(void *arg)
 {
-	struct fixture *fixture = *state;
-	struct permits *permits = permits_new(1);
-	struct pg_conn *conn = take(fixture->pool);
+	struct napper *napper = arg;
+	struct arena *arena = arena_new(ARENA_REQUEST_LIMIT);
+	struct pg_conn *conn = NULL;
 
-	assert_non_null(permits);
-	permit_take(permits);
-	assert_int_equal(pg_run(conn, fixture->arena, BACKEND, NULL, NULL), OK);
-	assert_false(permit_held());
+	assert_false(pg_holding());
+	napper->status = pg_take(napper->pool, in_ms(5000), &conn);
+	if (napper->status == OK) {
+		assert_true(pg_holding());
+		napper->status = run_i64(conn, arena, SLEEP, NAP_MS);
+		assert_true(pg_holding());
+		pg_give(conn);
+	}
+	assert_false(pg_holding());
+	arena_free(arena);
+}
+
+static void nap_past_the_deadline(void *arg)
+{
+	struct napper *napper = arg;
+	struct arena *arena = arena_new(ARENA_REQUEST_LIMIT);
+	struct pg_conn *conn = take(napper->pool);
+
+	pg_conn_deadline(conn, in_ms(NAP_MS));
+	napper->status = run_i64(conn, arena, SLEEP, 2000);
+	assert_true(pg_conn_broken(conn));
 	pg_give(conn);
-	permits_free(permits);
+	arena_free(arena);
+}
+
+/* All on one thread: while one waits for the server the others ask it, and who finds no free connection has the next one. */
+static void fibers_share_connections(void **state UNUSED)
+{
+	struct helpers *helpers = helpers_new(2, FIBERS_STACK);
+	struct pg_pool *pool = open_pool(4);
+	struct napper nappers[FIBERS];
+	int64_t began = clock_monotonic_us();
+
+	for (int i = 0; i < FIBERS; i++) {
+		nappers[i] = (struct napper){.pool = pool, .status = INTERNAL};
+	}
+	run_in_fibers(nap_and_read, nappers, FIBERS, sizeof(nappers[0]), helpers);
+	for (int i = 0; i < FIBERS; i++) {
+		assert_int_equal(nappers[i].status, OK);
+	}
+	/* Three at a time after the other, beside connecting; one after the other would be 480 ms and more. */
+	assert_in_range(clock_monotonic_us() - began, 3 * NAP_MS * 1000, 400 * 1000);
+	began = clock_monotonic_us();
+	run_in_fibers(nap_past_the_deadline, nappers, 1, sizeof(nappers[0]), helpers);
+	assert_int_equal(nappers[0].status, TIMED_OUT);
+	assert_in_range(clock_monotonic_us() - began, NAP_MS * 1000, 1000 * 1000);
+	pg_pool_close(pool);
+	helpers_free(helpers);
 }
 
 static int group_setup(void **state)
@@ -1125,7 +1166,7 @@ int main(void)
 		TEST(slow_statements_beside_answered_ones_open_nothing),
 		TEST(a_reserved_connection_stands_beside_the_pool),
 		TEST(a_reserved_connection_plans_its_statement_once),
-		TEST(who_asks_gives_up_his_permit),
+		TEST(fibers_share_connections),
 	};
 	return cmocka_run_group_tests(tests, group_setup, testdb_teardown);
 }

@@ -91,6 +91,12 @@ void fastcgi_free(struct fastcgi_bytes *bytes)
 	*bytes = (struct fastcgi_bytes){0};
 }
 
+void fastcgi_keep(struct fastcgi_bytes *bytes)
+{
+	/* Of the first record the third byte of its content. */
+	bytes->ptr[8 + 2] |= FASTCGI_KEEP_CONN;
+}
+
 void fastcgi_simple(struct fastcgi_bytes *bytes, const char *method, const char *path, long body_len)
 {
 	char number[32];
@@ -146,27 +152,6 @@ bool fastcgi_send(int fd, const struct fastcgi_bytes *bytes)
 	return true;
 }
 
-/* Everything until the peer closes, as raw bytes; whether he did. */
-static bool read_all(int fd, int timeout_ms, struct fastcgi_bytes *raw)
-{
-	char part[4096];
-
-	for (;;) {
-		struct pollfd readable = {.fd = fd, .events = POLLIN};
-
-		if (poll(&readable, 1, timeout_ms) <= 0) {
-			return false;
-		}
-
-		ssize_t got = recv(fd, part, sizeof(part), 0);
-
-		if (got <= 0) {
-			return got == 0 || errno == ECONNRESET;
-		}
-		fastcgi_add(raw, part, (size_t)got);
-	}
-}
-
 static void take_records(const struct fastcgi_bytes *raw, struct fastcgi_bytes *out, struct fastcgi_answer *answer)
 {
 	const unsigned char *bytes = (const unsigned char *)raw->ptr;
@@ -187,7 +172,40 @@ static void take_records(const struct fastcgi_bytes *raw, struct fastcgi_bytes *
 	}
 }
 
-struct fastcgi_answer fastcgi_receive(int fd, int timeout_ms)
+/* How many answers ended in what came. */
+static int count_ends(const struct fastcgi_bytes *raw)
+{
+	struct fastcgi_answer answer = {0};
+	struct fastcgi_bytes out = {0};
+
+	take_records(raw, &out, &answer);
+	fastcgi_free(&out);
+	return answer.ends;
+}
+
+/* Everything until the peer closes, or with `one` until an answer's end, as raw bytes; whether he closed. */
+static bool read_all(int fd, int timeout_ms, bool one, struct fastcgi_bytes *raw)
+{
+	char part[4096];
+
+	while (!one || count_ends(raw) == 0) {
+		struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+		if (poll(&readable, 1, timeout_ms) <= 0) {
+			return false;
+		}
+
+		ssize_t got = recv(fd, part, sizeof(part), 0);
+
+		if (got <= 0) {
+			return got == 0 || errno == ECONNRESET;
+		}
+		fastcgi_add(raw, part, (size_t)got);
+	}
+	return false;
+}
+
+static struct fastcgi_answer receive(int fd, int timeout_ms, bool one)
 {
 	struct fastcgi_answer answer = {0};
 	struct fastcgi_bytes raw = {0};
@@ -195,7 +213,7 @@ struct fastcgi_answer fastcgi_receive(int fd, int timeout_ms)
 	char *blank = NULL;
 	char number[4] = "";
 
-	answer.closed = read_all(fd, timeout_ms, &raw);
+	answer.closed = read_all(fd, timeout_ms, one, &raw);
 	take_records(&raw, &out, &answer);
 	fastcgi_free(&raw);
 	fastcgi_add(&out, "", 1);
@@ -212,6 +230,16 @@ struct fastcgi_answer fastcgi_receive(int fd, int timeout_ms)
 		answer.status = (number[0] - '0') * 100 + (number[1] - '0') * 10 + (number[2] - '0');
 	}
 	return answer;
+}
+
+struct fastcgi_answer fastcgi_receive(int fd, int timeout_ms)
+{
+	return receive(fd, timeout_ms, false);
+}
+
+struct fastcgi_answer fastcgi_receive_one(int fd, int timeout_ms)
+{
+	return receive(fd, timeout_ms, true);
 }
 
 void fastcgi_answer_free(struct fastcgi_answer *answer)

@@ -37,6 +37,8 @@ void fastcgi_params_end(struct fastcgi_bytes *bytes);
 /* The content in records of at most 64 KiB, then the end mark when `whole`. */
 void fastcgi_stdin(struct fastcgi_bytes *bytes, const void *content, size_t len, bool whole);
 void fastcgi_free(struct fastcgi_bytes *bytes);
+/* Its peer wants to keep the connection; of a request that stands at the buffer's begin. */
+void fastcgi_keep(struct fastcgi_bytes *bytes);
 
 /*
  * fastcgi_simple - begin and parameters of a common request, still open for more parameters.
@@ -63,6 +65,8 @@ int fastcgi_connect(const char *path);
 bool fastcgi_send(int fd, const struct fastcgi_bytes *bytes);
 /* Reads until the peer closes or timeout_ms pass without a byte; closes nothing. Give it to fastcgi_answer_free(). */
 struct fastcgi_answer fastcgi_receive(int fd, int timeout_ms);
+/* The same, but to the end of one answer: on a connection that is kept. */
+struct fastcgi_answer fastcgi_receive_one(int fd, int timeout_ms);
 void fastcgi_answer_free(struct fastcgi_answer *answer);
 /* The value of a header, "" when it is missing; in a buffer of the answer's life. Case-sensitive name. */
 const char *fastcgi_header(const struct fastcgi_answer *answer, const char *name, char *buffer, size_t size);

@@ -26,12 +26,12 @@
 
 void web_child_app(struct app *app, struct config *config)
 {
-	*config = (struct config){.threads = 2};
+	*config = (struct config){.threads = 2, .requests = 2};
 	*app = (struct app){.config = config, .limits = limit_table_new(64)};
 	assert_non_null(app->limits);
 }
 
-static void run(const struct web_child *child, const struct route *routes, size_t route_count, int threads, int64_t io_timeout_us,
+static void run(const struct web_child *child, const struct route *routes, size_t route_count, int requests, int64_t io_timeout_us,
 	int inherited)
 {
 	struct config config;
@@ -45,7 +45,8 @@ static void run(const struct web_child *child, const struct route *routes, size_
 	log_set_level(LOG_ERROR);
 	web_child_app(&app, &config);
 	config.listen = str_from_z(child->path);
-	config.threads = threads;
+	config.requests = requests;
+	config.threads = requests > 1 ? 2 : 1;
 	json_setup();
 	if (inherited >= 0) {
 		if (inherited != 3) {
@@ -60,7 +61,7 @@ static void run(const struct web_child *child, const struct route *routes, size_
 	_exit((int)web_serve(&options));
 }
 
-void web_child_start(struct web_child *child, const struct route *routes, size_t route_count, int threads, int64_t io_timeout_us,
+void web_child_start(struct web_child *child, const struct route *routes, size_t route_count, int requests, int64_t io_timeout_us,
 	int inherited)
 {
 	int64_t until = clock_monotonic_us() + 10 * SECOND_US;
@@ -75,7 +76,7 @@ void web_child_start(struct web_child *child, const struct route *routes, size_t
 	child->pid = fork();
 	assert_true(child->pid >= 0);
 	if (child->pid == 0) {
-		run(child, routes, route_count, threads, io_timeout_us, inherited);
+		run(child, routes, route_count, requests, io_timeout_us, inherited);
 	}
 	while (fd < 0 && clock_monotonic_us() < until) {
 		fd = fastcgi_connect(child->path);

@@ -27,9 +27,10 @@ void web_child_app(struct app *app, struct config *config);
 /*
  * web_child_start - forks a server of these routes and waits until it answers a connection; asserts that it does.
  *
+ * requests     at once; two threads, one for one
  * inherited    a listening socket to hand over as LISTEN_FDS says, or -1: it makes its own at child->path
  */
-void web_child_start(struct web_child *child, const struct route *routes, size_t route_count, int threads, int64_t io_timeout_us,
+void web_child_start(struct web_child *child, const struct route *routes, size_t route_count, int requests, int64_t io_timeout_us,
 	int inherited);
 
 /* web_child_stop - SIGTERM, waits; returns the wait status. Removes directory and socket. */

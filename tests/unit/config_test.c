@@ -112,7 +112,9 @@ static void test_defaults(void **state)
 	assert_str(config->telegram_api_url, "https://api.telegram.org");
 	assert_str(config->discord_api_url, "https://discord.com/api/v10");
 	assert_str(config->run_dir, "/run/trivet");
-	assert_int_equal(config->threads, 32);
+	assert_int_equal(config->threads, 0);
+	assert_true(config_threads(config) >= 2 && config_threads(config) <= CONFIG_THREADS_MAX);
+	assert_int_equal(config->requests, 128);
 	assert_int_equal(config->pg_connections, 8);
 	assert_int_equal(config->redis_connections, 8);
 	assert_int_equal(config->log_level, CONFIG_LOG_INFO);
@@ -133,7 +135,8 @@ static void test_everything_from_the_environment(void **state)
 		{"DISCORD_API_URL", "http://[::1]:9/api"}, {"BOT_TOKEN", "12345:AAbb_-9"}, {"BOT_SECRET", SECRET}, {"BOT_USERNAME", "trivet_bot"},
 		{"QUIZ_BOT_TOKEN", "777:q"}, {"QUIZ_BOT_SECRET", SECRET "2"}, {"DISCORD_PUBLIC_KEY", PUBLIC_KEY}, {"DISCORD_BOT_TOKEN", "a.b-c_d"},
 		{"DISCORD_APPLICATION_ID", "1152921504606846977"}, {"DISCORD_CLIENT_SECRET", "cs"}, {"DISCORD_GUILD_ID", "42"}, {"RUN_DIR", "/tmp/r"},
-		{"LISTEN", "/tmp/s.sock"}, {"THREADS", "256"}, {"PG_CONNECTIONS", "64"}, {"REDIS_CONNECTIONS", "1"}, {"LOG_LEVEL", "debug"},
+		{"LISTEN", "/tmp/s.sock"}, {"THREADS", "64"}, {"REQUESTS", "4096"},
+		{"PG_CONNECTIONS", "64"}, {"REDIS_CONNECTIONS", "1"}, {"LOG_LEVEL", "debug"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		(void)setenv(pairs[i][0], pairs[i][1], 1);
@@ -154,7 +157,8 @@ static void test_everything_from_the_environment(void **state)
 	assert_int_equal(config->discord_guild_id, 42);
 	assert_str(config->run_dir, "/tmp/r");
 	assert_str(config->listen, "/tmp/s.sock");
-	assert_int_equal(config->threads, 256);
+	assert_int_equal(config_threads(config), 64);
+	assert_int_equal(config->requests, 4096);
 	assert_int_equal(config->pg_connections, 64);
 	assert_int_equal(config->redis_connections, 1);
 	assert_int_equal(config->log_level, CONFIG_LOG_DEBUG);
@@ -199,7 +203,8 @@ static void test_forms_refused(void **state)
 		{"DISCORD_BOT_TOKEN", "hunter2 x", false}, {"DISCORD_BOT_TOKEN", "hunter2\r\nX-Evil: 1", false},
 		{"DISCORD_APPLICATION_ID", "0", true}, {"DISCORD_APPLICATION_ID", "12x", true}, {"DISCORD_APPLICATION_ID", "9223372036854775808", true},
 		{"DISCORD_CLIENT_ID", "-1", true}, {"DISCORD_CLIENT_SECRET", "hunter2\x7F", false}, {"DISCORD_GUILD_ID", "1.0", true},
-		{"THREADS", "0", true}, {"THREADS", "257", true}, {"THREADS", "many", true}, {"THREADS", "+1", true}, {"THREADS", " 1", true},
+		{"THREADS", "-1", true}, {"THREADS", "65", true}, {"THREADS", "many", true}, {"THREADS", "+1", true}, {"THREADS", " 1", false},
+		{"REQUESTS", "0", true}, {"REQUESTS", "4097", true},
 		{"PG_CONNECTIONS", "0", true}, {"PG_CONNECTIONS", "65", true}, {"REDIS_CONNECTIONS", "0", true}, {"REDIS_CONNECTIONS", "65", true},
 		{"LOG_LEVEL", "loud", true}, {"LOG_LEVEL", "INFO", true}, {"DEVELOPMENT", "perhaps", true},
 		{"BOT_TOKEN", "hunter2", false}, {"BOT_TOKEN", "12345:hunter2/../x", false}, {"BOT_TOKEN", "0:hunter2", false},
@@ -230,7 +235,7 @@ static void test_a_foreign_line_cannot_be_forged(void **state)
 {
 	(void)state;
 	(void)setenv("THREADS", "1\nTRIVET_KEY: all is well\x1B[2J", 1);
-	check_refused(PROGRAM_CTL, "THREADS: \"1 TRIVET_KEY: all is well[2J\"", "from 1 to 256");
+	check_refused(PROGRAM_CTL, "THREADS: \"1 TRIVET_KEY: all is well[2J\"", "from 0 to 64");
 }
 
 static void test_lengths_of_the_key(void **state)
@@ -397,7 +402,7 @@ static void test_file_refused(void **state)
 	check_refused(PROGRAM_CTL, "TRIVET_CONF: ", "is not UTF-8");
 	/* A wrong value names its line. */
 	use_file("[trivet]\nthreads = 999\n");
-	check_refused(PROGRAM_CTL, "THREADS: \"999\" (line 2 of ", "from 1 to 256");
+	check_refused(PROGRAM_CTL, "THREADS: \"999\" (line 2 of ", "from 0 to 64");
 }
 
 static void test_file_missing(void **state)
@@ -514,7 +519,7 @@ static void test_sample_can_be_loaded(void **state)
 	use_file(str_z(arena, buf_str(&open)));
 	config_close(load_ok(PROGRAM_CTL));
 	struct str markdown = config_document_markdown(arena);
-	assert_true(contains(markdown, "| `THREADS` | a whole number from 1 to 256 | `32` |"));
+	assert_true(contains(markdown, "| `THREADS` | a whole number from 0 to 64 | `0` |"));
 	assert_true(contains(markdown, "| `BOT_SECRET` | `secret` |"));
 }
 

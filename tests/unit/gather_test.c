@@ -4,16 +4,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/ctx.h"
-#include "base/permit.h"
 #include "io/gather.h"
+#include "support/fibers.h"
 
-#define THREADS 24
+#define THREADS 24 /* or as if: */
+#define FIBERS 8   /* of two threads each, the others are threads of their own */
 #define RUN_US (500 * 1000)
 
 /* What the leader leaves: for each row its own number, read back from its text. */
@@ -26,17 +26,16 @@ struct bench {
 	atomic_int working; /* leaders at once */
 	atomic_int batches;
 	atomic_int many; /* of them: batches of more than one row */
-	struct permits *permits;
 };
 
 struct person {
 	struct bench *bench;
 	pthread_t thread;
+	bool alone; /* he has a thread, or is the first of its fibers */
 	unsigned seed;
 	int right;
 	int wrong;
 	int left; /* at his deadline */
-	int kept; /* his permit: he led at once */
 	int64_t latest; /* how long after his deadline he was told */
 };
 
@@ -47,13 +46,6 @@ static unsigned chance(unsigned *seed, unsigned below)
 	*seed ^= *seed >> 17;
 	*seed ^= *seed << 5;
 	return *seed % below;
-}
-
-static void pause_us(int64_t us)
-{
-	struct timespec time = {.tv_nsec = us * 1000};
-
-	(void)nanosleep(&time, NULL);
 }
 
 static bool odd(long long number)
@@ -78,7 +70,7 @@ static void look(void *owner, struct gather_batch *batch, int64_t deadline)
 		batch->results[i] = odd(numbers->list[i]) ? OK : NOT_FOUND;
 		batch->places[i] = (int)i;
 	}
-	pause_us(1000);
+	fiber_sleep(clock_monotonic_us() + 1000);
 	batch->answer = numbers;
 	atomic_fetch_add(&bench->batches, 1);
 	atomic_fetch_add(&bench->many, batch->count > 1 ? 1 : 0);
@@ -103,7 +95,7 @@ static enum status bring(struct gather *gather, long long number, int64_t deadli
 	return status;
 }
 
-static void *come_and_go(void *arg)
+static void come_and_go(void *arg)
 {
 	struct person *person = arg;
 	int64_t until = clock_monotonic_us() + RUN_US;
@@ -113,53 +105,63 @@ static void *come_and_go(void *arg)
 		int64_t deadline = clock_monotonic_us() + 50 + (int64_t)chance(&person->seed, 5000);
 		long long number = i * 1000 + (long long)(person->seed % 1000);
 		long long got = -1;
-		permit_take(person->bench->permits);
 
 		enum status status = bring(person->bench->gather, number, deadline, &got);
 		int64_t late = clock_monotonic_us() - deadline;
 
 		person->latest = late > person->latest ? late : person->latest;
 		person->left += status == TIMED_OUT;
-		person->kept += status != TIMED_OUT && permit_held();
-		permit_leave();
 		person->right += status == (odd(number) ? OK : NOT_FOUND) && got == (odd(number) ? number : -1);
 		person->wrong += status != TIMED_OUT && (status != (odd(number) ? OK : NOT_FOUND) || got != (odd(number) ? number : -1));
 	}
+}
+
+static void *come_and_go_on_thread(void *arg)
+{
+	come_and_go(arg);
+	return NULL;
+}
+
+/* So many from here on, in fibers of one thread. */
+static void *come_and_go_in_fibers(void *arg)
+{
+	run_in_fibers(come_and_go, arg, FIBERS, sizeof(struct person), NULL);
 	return NULL;
 }
 
 static void who_comes_and_goes_gets_his_own_or_nothing(size_t limit)
 {
-	struct bench bench = {.permits = permits_new(THREADS)};
+	struct bench bench = {.gather = NULL};
 	struct person people[THREADS] = {0};
 	long long got = 0;
 	int right = 0;
 	int left = 0;
-	int kept = 0;
 
 	bench.gather = gather_new(&(struct gather_options){.columns = 1, .limit = limit, .work = look, .owner = &bench});
 	assert_non_null(bench.gather);
 	for (unsigned i = 0; i < THREADS; i++) {
-		people[i] = (struct person){.bench = &bench, .seed = 7919 * (i + 1)};
-		assert_int_equal(pthread_create(&people[i].thread, NULL, come_and_go, &people[i]), 0);
+		people[i] = (struct person){.bench = &bench, .seed = 7919 * (i + 1), .alone = i % FIBERS == 0 || i >= 2 * FIBERS};
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
-		assert_int_equal(pthread_join(people[i].thread, NULL), 0);
+		void *(*run)(void *) = i < 2 * FIBERS ? come_and_go_in_fibers : come_and_go_on_thread;
+
+		assert_true(!people[i].alone || pthread_create(&people[i].thread, NULL, run, &people[i]) == 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		assert_true(!people[i].alone || pthread_join(people[i].thread, NULL) == 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
 		assert_int_equal(people[i].wrong, 0);
 		assert_true(people[i].latest < SECOND_US);
 		right += people[i].right;
 		left += people[i].left;
-		kept += people[i].kept;
 	}
-	/* Only who leads at once does not wait; what is taken over by others' batches was waited for. */
-	assert_true(kept <= atomic_load(&bench.batches));
 	assert_true(right > 0 && left > 0 && atomic_load(&bench.batches) > 0);
 	assert_true(limit == 1 || atomic_load(&bench.many) > 0);
 	/* Nobody was left with a lead that he did not take. */
 	assert_int_equal(bring(bench.gather, 7, clock_monotonic_us() + SECOND_US, &got), OK);
 	assert_int_equal(got, 7);
 	gather_free(bench.gather);
-	permits_free(bench.permits);
 }
 
 static void whole_batches(void **state)

@@ -55,7 +55,8 @@ static void test_fields(void **state)
 	(void)state;
 	char text[4096];
 	capture();
-	struct log_line line = log_begin(LOG_INFO, "request");
+	struct log_line line;
+	log_begin(&line, LOG_INFO, "request");
 	log_str(&line, "route", STR("/api/me"));
 	log_i64(&line, "status", 200);
 	log_i64(&line, "delta", INT64_MIN);
@@ -90,7 +91,8 @@ static void test_foreign_bytes(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char text[4096];
 		capture();
-		struct log_line line = log_begin(LOG_WARNING, "e");
+		struct log_line line;
+		log_begin(&line, LOG_WARNING, "e");
 		log_str(&line, "k", rows[i].value);
 		log_end(&line);
 		struct str got = captured(text, sizeof(text));
@@ -108,7 +110,8 @@ static void test_too_long_is_cut_and_says_so(void **state)
 		value[0] = quoted != 0 ? ' ' : 'x';
 		char text[8192];
 		capture();
-		struct log_line line = log_begin(LOG_ERROR, "e");
+		struct log_line line;
+		log_begin(&line, LOG_ERROR, "e");
 		log_str(&line, "k", (struct str){value, sizeof(value)});
 		log_str(&line, "late", STR("dropped"));
 		log_i64(&line, "later", 1);
@@ -130,7 +133,8 @@ static void test_every_length_near_the_end(void **state)
 	for (size_t len = 900; len < 1100; len++) {
 		char text[8192];
 		capture();
-		struct log_line line = log_begin(LOG_ERROR, "e");
+		struct log_line line;
+		log_begin(&line, LOG_ERROR, "e");
 		log_str(&line, "k", (struct str){value, len});
 		log_str(&line, "l", STR("plain"));
 		log_end(&line);
@@ -146,7 +150,8 @@ static void test_level(void **state)
 	char text[4096];
 	capture();
 	log_message(LOG_DEBUG, "e", "unseen %d", 1);
-	struct log_line line = log_begin(LOG_DEBUG, "e");
+	struct log_line line;
+	log_begin(&line, LOG_DEBUG, "e");
 	log_str(&line, "k", STR("v"));
 	log_end(&line);
 	assert_int_equal(captured(text, sizeof(text)).len, 0);
@@ -168,6 +173,42 @@ static void test_message(void **state)
 	assert_true(str_ends(captured(text, sizeof(text)), STR(" cut=1\n")));
 }
 
+/* Kept lines come out together, in their order; never half a line, and a warning brings all that waited before it. */
+static void test_kept_lines(void **state)
+{
+	(void)state;
+	static char text[65536];
+	struct log_kept kept;
+	capture();
+	log_keep(&kept);
+	log_flush(); /* nothing waits */
+	log_message(LOG_INFO, "first", "a");
+	assert_true(kept.len > 0);
+	log_message(LOG_WARNING, "second", "b");
+	assert_int_equal(kept.len, 0);
+	for (int i = 0; i < 200; i++) {
+		log_message(LOG_INFO, "many", "%d, with more words so that some fill the room", i);
+		assert_true(kept.len > 0 && kept.text[kept.len - 1] == '\n');
+	}
+	log_flush();
+	assert_int_equal(kept.len, 0);
+	log_message(LOG_INFO, "before", "c");
+	log_keep(NULL);
+	log_message(LOG_INFO, "after", "d");
+	struct str got = captured(text, sizeof(text));
+	static const char *const events[] = {"event=first", "event=second", "event=many", "event=before", "event=after"};
+	const char *at = got.ptr;
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		at = memmem(at, (size_t)(got.ptr + got.len - at), events[i], strlen(events[i]));
+		assert_non_null(at);
+	}
+	size_t lines = 0;
+	for (size_t i = 0; i < got.len; i++) {
+		lines += got.ptr[i] == '\n';
+	}
+	assert_int_equal(lines, 204);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +218,7 @@ int main(void)
 		cmocka_unit_test_setup(test_every_length_near_the_end, set_up),
 		cmocka_unit_test_setup(test_level, set_up),
 		cmocka_unit_test_setup(test_message, set_up),
+		cmocka_unit_test_setup(test_kept_lines, set_up),
 	};
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

@@ -86,7 +86,7 @@ static void *count_up(void *unused)
 	(void)unused;
 	for (int i = 0; i < 10000; i++) {
 		metric_add(METRIC_DB_RETRY, 1);
-		metric_route(1, "GET /api/me", 200, 1500);
+		metric_route(1, "GET", "/api/me", 200, 1500);
 	}
 	return NULL;
 }
@@ -149,16 +149,16 @@ static void test_threads_lose_nothing(void **state)
 static void test_routes(void **state)
 {
 	(void)state;
-	metric_route(2, "POST /x \"q\"\n", 418, 3000000);
-	metric_route(METRIC_ROUTES - 1, "last", 503, 1);
+	metric_route(2, "POST", "/x \"q\"\n", 418, 3000000);
+	metric_route(METRIC_ROUTES - 1, "the", "last", 503, 1);
 	/* Out of the table: not counted, and nothing else is hit. */
-	metric_route(METRIC_ROUTES, "beyond", 200, 1);
-	metric_route(5, "a route whose name is a good deal longer than the table can hold", 404, 0);
+	metric_route(METRIC_ROUTES, "all", "beyond", 200, 1);
+	metric_route(5, "a", "route whose name is a good deal longer than the table can hold", 404, 0);
 	struct str text = metric_render(arena, run_dir());
 	check_line(text, "trivet_requests_total{program=\"unit-test\",route=\"POST /x \\\"q\\\" \",status=\"other\"} 1");
 	check_line(text, "trivet_request_duration_seconds_bucket{program=\"unit-test\",route=\"POST /x \\\"q\\\" \",le=\"2.500\"} 0");
 	check_line(text, "trivet_request_duration_seconds_bucket{program=\"unit-test\",route=\"POST /x \\\"q\\\" \",le=\"+Inf\"} 1");
-	check_line(text, "trivet_requests_total{program=\"unit-test\",route=\"last\",status=\"503\"} 1");
+	check_line(text, "trivet_requests_total{program=\"unit-test\",route=\"the last\",status=\"503\"} 1");
 	check_line(text, "trivet_requests_total{program=\"unit-test\",route=\"a route whose name is a good deal longer than "
 	                 "t\",status=\"404\"} 1");
 	assert_false(contains(text, "beyond"));
@@ -179,7 +179,7 @@ static pid_t start(const char *program, int64_t retries, int64_t pending)
 		bool opened = metric_open(str_from_z(name), program) == OK;
 		metric_set(METRIC_DB_RETRY, retries);
 		metric_set(METRIC_OUTBOX_PENDING, pending);
-		metric_route(0, "POST /telegram", 200, 10);
+		metric_route(0, "POST", "/telegram", 200, 10);
 		char said = opened ? 'y' : 'n';
 		if (write(ready[1], &said, 1) == 1) {
 			(void)pause();

@@ -106,9 +106,9 @@ static const struct route routes[] = {
 	ROUTE(METHOD_POST, "/exhaust", ROUTE_PUBLIC, .deadline_us = SECOND_US, .run = run_exhaust),
 };
 
-static void start(struct web_child *child, int threads)
+static void start(struct web_child *child, int requests)
 {
-	web_child_start(child, routes, ARRAY_LEN(routes), threads, 200 * MS, -1);
+	web_child_start(child, routes, ARRAY_LEN(routes), requests, 200 * MS, -1);
 }
 
 static void stop(struct web_child *child)
@@ -216,7 +216,7 @@ static void silent_peers_hold_nobody_for_long(void **state)
 	int64_t began = clock_monotonic_us();
 
 	assert_int_equal(status_of(&child, "GET", "/hello"), 200);
-	/* Four silent ones on two threads: two timeouts each, and libfcgi's wait at close. */
+	/* Four silent ones in two seats: two timeouts each, and libfcgi's wait at close. */
 	assert_in_range(clock_monotonic_us() - began, 0, 2 * SECOND_US);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		(void)close(fds[i]);
@@ -248,7 +248,7 @@ static void peers_that_leave_are_survived(void **state)
 	stop(&child);
 }
 
-/* A peer that does not read its answer holds a thread for the timeout only. */
+/* A peer that does not read its answer holds a seat for the timeout only. */
 static void a_peer_that_does_not_read_is_given_up(void **state)
 {
 	struct web_child child = {0};
@@ -434,7 +434,7 @@ static void an_inherited_socket_is_checked(void **state)
 }
 
 /* web_serve() itself: what it refuses to start with. In a child: it changes the signal handling of its process. */
-static int serve_status(struct str path, int64_t threads, const struct route *table, size_t count)
+static int serve_status(struct str path, int64_t threads, int64_t requests, const struct route *table, size_t count)
 {
 	int status = 0;
 	pid_t child = 0;
@@ -450,6 +450,7 @@ static int serve_status(struct str path, int64_t threads, const struct route *ta
 		web_child_app(&app, &config);
 		config.listen = path;
 		config.threads = threads;
+		config.requests = requests;
 		_exit((int)web_serve(&options));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -464,14 +465,16 @@ static void a_server_that_cannot_serve_says_so(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(serve_status(STR_ABSENT, 2, routes, ARRAY_LEN(routes)), INVALID);
-	assert_int_equal(serve_status(STR("/nowhere/at/all.sock"), 2, routes, ARRAY_LEN(routes)), UNAVAILABLE);
+	assert_int_equal(serve_status(STR_ABSENT, 2, 8, routes, ARRAY_LEN(routes)), INVALID);
+	assert_int_equal(serve_status(STR("/nowhere/at/all.sock"), 2, 8, routes, ARRAY_LEN(routes)), UNAVAILABLE);
 	make_path(&child);
-	assert_int_equal(serve_status(str_from_z(child.path), 0, routes, ARRAY_LEN(routes)), INVALID);
-	assert_int_equal(serve_status(str_from_z(child.path), WEB_THREADS_MAX + 1, routes, ARRAY_LEN(routes)), INVALID);
-	assert_int_equal(serve_status(str_from_z(child.path), 2, wrong, ARRAY_LEN(wrong)), INVALID);
+	assert_int_equal(serve_status(str_from_z(child.path), -1, 8, routes, ARRAY_LEN(routes)), INVALID);
+	assert_int_equal(serve_status(str_from_z(child.path), 2, 0, routes, ARRAY_LEN(routes)), INVALID);
+	assert_int_equal(serve_status(str_from_z(child.path), 2, WEB_REQUESTS_MAX + 1, routes, ARRAY_LEN(routes)), INVALID);
+	assert_int_equal(serve_status(str_from_z(child.path), CONFIG_THREADS_MAX + 1, 8, routes, ARRAY_LEN(routes)), INVALID);
+	assert_int_equal(serve_status(str_from_z(child.path), 2, 8, wrong, ARRAY_LEN(wrong)), INVALID);
 	assert_int_equal(listen_path(str_from_z(child.path), &fd), OK);
-	assert_int_equal(serve_status(str_from_z(child.path), 2, routes, ARRAY_LEN(routes)), CONFLICT);
+	assert_int_equal(serve_status(str_from_z(child.path), 2, 8, routes, ARRAY_LEN(routes)), CONFLICT);
 	(void)close(fd);
 	web_child_clean(&child);
 }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/permit.h"
+#include "base/fiber.h"
 #include "io/json.h"
 #include "support/web_child.h"
 
@@ -136,8 +136,7 @@ static enum status run_hold(struct route_call *call)
 	while (inside > most && !atomic_compare_exchange_weak(&marks->count[2], &most, inside)) {
 		continue;
 	}
-	permit_leave();
-	(void)usleep(600 * 1000);
+	fiber_sleep(clock_monotonic_us() + 600 * 1000);
 	(void)atomic_fetch_sub(&marks->count[1], 1);
 	response_json(call, STR("\"held\""));
 	return OK;

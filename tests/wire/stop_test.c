@@ -15,15 +15,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/permit.h"
+#include "base/fiber.h"
 #include "support/web_child.h"
 #include "web/listen.h"
 
 static enum status run_slow(struct route_call *call)
 {
 	(void)atomic_fetch_add(&marks->count[0], 1);
-	permit_leave();
-	(void)usleep(400 * 1000);
+	fiber_sleep(clock_monotonic_us() + 400 * 1000);
 	response_json(call, STR("\"slow\""));
 	return OK;
 }

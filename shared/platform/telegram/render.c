@@ -9,28 +9,36 @@
 /* Buttons beside each other: a confirmation's two stand in one row. */
 #define BUTTONS_PER_ROW 2
 
+static struct str entity_of(char byte)
+{
+	switch (byte) {
+	case '<':
+		return STR("&lt;");
+	case '>':
+		return STR("&gt;");
+	case '&':
+		return STR("&amp;");
+	case '"':
+		return STR("&quot;");
+	}
+	return STR_ABSENT;
+}
+
 static void escape_html(struct buf *out, struct str s, bool in_code)
 {
+	size_t done = 0;
+
 	(void)in_code;
 	for (size_t i = 0; i < s.len; i++) {
-		switch (s.ptr[i]) {
-		case '<':
-			buf_add(out, STR("&lt;"));
-			break;
-		case '>':
-			buf_add(out, STR("&gt;"));
-			break;
-		case '&':
-			buf_add(out, STR("&amp;"));
-			break;
-		case '"':
-			buf_add(out, STR("&quot;"));
-			break;
-		default:
-			buf_add_byte(out, s.ptr[i]);
-			break;
+		struct str entity = entity_of(s.ptr[i]);
+
+		if (!str_empty(entity)) {
+			buf_add(out, str_cut(s, done, i - done));
+			buf_add(out, entity);
+			done = i + 1;
 		}
 	}
+	buf_add(out, str_cut(s, done, s.len));
 }
 
 const struct text_style telegram_style = {
