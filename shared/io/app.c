@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/ctx.h"
 #include "base/metric.h"
-#include "io/group_read.h"
 #include "base/parse.h"
 #include "io/http_client.h"
 #include "io/json.h"
@@ -148,7 +147,7 @@ static enum status open_stores(struct app *app, const struct app_options *option
 		}
 	}
 	if (options->events_statement != SIZE_MAX) {
-		status = group_commit_open(app->pg, options->events_statement, options->events_columns, &app->events);
+		status = group_commit_open(app->pg, options->events_statement, options->events_columns, config_threads(config), &app->events);
 	}
 	if (status != OK) {
 		*ret_error = STR("could not start: no memory for appends");
@@ -220,8 +219,8 @@ void app_close(struct app *app)
 	if (app == NULL) {
 		return;
 	}
-	group_commit_close(app->events);
-	group_read_close(app->profiles);
+	group_close(app->events);
+	group_close(app->profiles);
 	cache_close(app->cache);
 	pg_pool_close(app->pg);
 	limit_table_free(app->limits);

@@ -14,7 +14,6 @@
 
 struct ctx;
 struct activity_chats;
-struct group_read;
 struct sightings;
 struct app_clock; /* the development offset, shared by the threads */
 
@@ -30,8 +29,8 @@ struct app {
 	const struct config *config;
 	struct pg_pool *pg;
 	struct cache *cache;             /* NULL in programs that do not use Redis */
-	struct group_commit *events;     /* appends of messages; NULL where none are received */
-	struct group_read *profiles;     /* lookups of profiles (service/profile.h); NULL where few ask for them */
+	struct group *events;            /* appends of messages; NULL where none are received */
+	struct group *profiles;          /* lookups of profiles (service/profile.h); NULL where few ask for them */
 	struct sightings *sightings;     /* who was seen (service/sighting.h), in its program's memory; NULL where nobody acts */
 	unsigned char key_link[CRYPTO_KEY_BYTES]; /* keyed hashes of link codes */
 	unsigned char key_seal[CRYPTO_KEY_BYTES]; /* sealed columns */

@@ -1,8 +1,8 @@
 /*
- * group_commit - durable appends of many threads in one transaction each time (house.md; decisions.md 19).
+ * group_commit - durable appends of many in one transaction each time (house.md; decisions.md 19).
  *
- * Rows that come while a batch is committing are the next batch (gather.h). One multi-row INSERT .. ON CONFLICT DO NOTHING per batch on a
- * connection of its own; every caller answers only after the commit of its own batch.
+ * Rows that come while a batch is committing are the next batch (gather.h, group.h). One multi-row INSERT .. ON CONFLICT DO NOTHING per
+ * batch; every caller answers only after the commit of its own batch.
  *
  * The statement takes its columns as arrays ($1 = array of the first column ...), sorted by the row's key.
  * After SQLSTATE class 22 or 23 the batch runs again row by row, so that one bad row is one caller's error; after any other
@@ -11,16 +11,15 @@
 #ifndef TRIVET_IO_GROUP_COMMIT_H
 #define TRIVET_IO_GROUP_COMMIT_H
 
-#include "io/gather.h"
-#include "io/pg.h"
-
-struct group_commit;
+#include "io/group.h"
 
 /*
  * group_commit_open - statement: index in the pool's table, with `columns` array parameters (text[] casts are the SQL's).
+ *
+ * lanes   threads of fibers that append, at least 1; each has a connection
+ * Give it to group_close(). OK, UNAVAILABLE (no memory).
  */
-MUST_CHECK enum status group_commit_open(struct pg_pool *pool, size_t statement, int columns, struct group_commit **ret_group);
-void group_commit_close(struct group_commit *group);
+MUST_CHECK enum status group_commit_open(struct pg_pool *pool, size_t statement, int columns, size_t lanes, struct group **ret_group);
 
 /*
  * group_commit_append - returns when the row's batch has committed. The row is copied: the caller may leave at its deadline. Its first
@@ -29,6 +28,6 @@ void group_commit_close(struct group_commit *group);
  * Never with a connection held (asserted).
  * OK, INVALID (this row alone breaks a rule), UNAVAILABLE (outcome unknown), TIMED_OUT (deadline, outcome unknown), TOO_LARGE.
  */
-MUST_CHECK enum status group_commit_append(struct group_commit *group, const struct gather_row *row, int64_t deadline);
+MUST_CHECK enum status group_commit_append(struct group *group, const struct gather_row *row, int64_t deadline);
 
 #endif

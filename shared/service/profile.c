@@ -13,7 +13,8 @@
 
 enum status profiles_begin(struct app *app)
 {
-	return group_read_open(app->pg, SQL_PROFILES_BY_IDENTITY, PROFILE_KEYS, PROFILE_PLACE_COLUMN, &app->profiles);
+	return group_read_open(app->pg, SQL_PROFILES_BY_IDENTITY, PROFILE_KEYS, PROFILE_PLACE_COLUMN, config_threads(app->config),
+	                       &app->profiles);
 }
 
 struct wanted {

@@ -163,7 +163,7 @@ static void run_parts(struct arena *kept)
 
 struct appender {
 	struct app *app;
-	struct group_commit *group; /* NULL: a transaction each */
+	struct group *group; /* NULL: a transaction each */
 	int number;
 	int64_t until;
 	int64_t count;
@@ -216,7 +216,7 @@ static void *append(void *arg)
 }
 
 /* Rows a second. */
-static int64_t append_for_a_while(struct app *app, struct group_commit *group, int threads)
+static int64_t append_for_a_while(struct app *app, struct group *group, int threads)
 {
 	struct appender appenders[THREADS_MAX];
 	pthread_t ids[THREADS_MAX];
@@ -245,10 +245,10 @@ static void run_appends(void)
 {
 	static const int threads[] = {1, 8, THREADS_MAX};
 	struct app *app = testdb_app(ONE_EACH_CONNECTIONS);
-	struct group_commit *group = NULL;
+	struct group *group = NULL;
 
 	testdb_exec("SELECT public.make_partitions(current_date)");
-	assert_int_equal(group_commit_open(app->pg, SQL_ACTIVITY_APPEND, ACTIVITY_COLUMNS, &group), OK);
+	assert_int_equal(group_commit_open(app->pg, SQL_ACTIVITY_APPEND, ACTIVITY_COLUMNS, 1, &group), OK);
 	printf("\n| threads | group commit, rows/s | a commit each on %d connections, rows/s | ratio |\n|---|---|---|---|\n",
 	       ONE_EACH_CONNECTIONS);
 	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
@@ -268,7 +268,7 @@ static void run_appends(void)
 		       (double)middle / (double)(other > 0 ? other : 1));
 		(void)fflush(stdout);
 	}
-	group_commit_close(group);
+	group_close(group);
 	testdb_app_close(app);
 }
 

@@ -23,7 +23,7 @@ static const char schema[] = "CREATE TABLE public.appended (key text PRIMARY KEY
 
 struct fixture {
 	struct pg_pool *pool;
-	struct group_commit *group;
+	struct group *group;
 };
 
 static int setup(void **state)
@@ -37,7 +37,7 @@ static int setup(void **state)
 		.application_name = "group_commit_test",
 	};
 	assert_int_equal(pg_pool_open(&options, &fixture.pool), OK);
-	assert_int_equal(group_commit_open(fixture.pool, APPEND, 3, &fixture.group), OK);
+	assert_int_equal(group_commit_open(fixture.pool, APPEND, 3, 1, &fixture.group), OK);
 	testdb_exec("TRUNCATE public.appended");
 	*state = &fixture;
 	return 0;
@@ -46,7 +46,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *fixture = *state;
-	group_commit_close(fixture->group);
+	group_close(fixture->group);
 	pg_pool_close(fixture->pool);
 	return 0;
 }
@@ -56,7 +56,7 @@ static int64_t in_ms(int64_t ms)
 	return clock_monotonic_us() + ms * 1000;
 }
 
-static enum status append(struct group_commit *group, const char *key, const char *number, const char *note, int64_t deadline)
+static enum status append(struct group *group, const char *key, const char *number, const char *note, int64_t deadline)
 {
 	/* What the row was made of is gone when the call returns, like an arena that is reset: the group has its own copy by then. */
 	char *key_copy = strdup(key);
@@ -82,7 +82,7 @@ static void a_row_is_there_when_the_call_returns(void **state)
 }
 
 struct worker {
-	struct group_commit *group;
+	struct group *group;
 	int number;
 	int rows;
 	int poison_every; /* 0: never */

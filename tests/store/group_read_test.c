@@ -24,7 +24,7 @@ static const struct pg_statement statements[STATEMENT_COUNT] = {
 
 struct fixture {
 	struct pg_pool *pool;
-	struct group_read *group;
+	struct group *group;
 };
 
 static int setup(void **state)
@@ -34,7 +34,7 @@ static int setup(void **state)
 	                                  .application_name = "group_read_test"};
 
 	assert_int_equal(pg_pool_open(&options, &fixture.pool), OK);
-	assert_int_equal(group_read_open(fixture.pool, LOOK_UP, 2, PLACE_COLUMN, &fixture.group), OK);
+	assert_int_equal(group_read_open(fixture.pool, LOOK_UP, 2, PLACE_COLUMN, 1, &fixture.group), OK);
 	*state = &fixture;
 	return 0;
 }
@@ -43,7 +43,7 @@ static int teardown(void **state)
 {
 	struct fixture *fixture = *state;
 
-	group_read_close(fixture->group);
+	group_close(fixture->group);
 	pg_pool_close(fixture->pool);
 	return 0;
 }
@@ -64,7 +64,7 @@ static void take(const struct pg_rows *rows, int row, void *arg)
 	(void)snprintf(answer->name, sizeof(answer->name), STR_FMT, STR_ARG(pg_str(rows, row, 0)));
 }
 
-static enum status ask(struct group_read *group, int64_t id, const char *suffix, int64_t deadline, struct answer *ret_answer)
+static enum status ask(struct group *group, int64_t id, const char *suffix, int64_t deadline, struct answer *ret_answer)
 {
 	char number[32];
 
@@ -87,7 +87,7 @@ static void one_key_gets_its_row_or_none(void **state)
 }
 
 struct asker {
-	struct group_read *group;
+	struct group *group;
 	int number;
 	int wrong;
 	int asked;
