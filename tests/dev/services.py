@@ -219,7 +219,10 @@ def redis_ready(plan):
 
 
 def nginx_upstreams(plan):
-    return "".join(f"upstream {name.replace('-', '_')} {{ server unix:{path(plan, 'sock', name)}.sock; }}\n" for name in plans.SERVED)
+    """As nginx/trivet.conf has them."""
+    kept = {"trivet-telegram": " keepalive 64;", "trivet-discord": " keepalive 64;"}
+    return "".join(f"upstream {name.replace('-', '_')} {{ server unix:{path(plan, 'sock', name)}.sock;{kept.get(name, '')} }}\n"
+                   for name in plans.SERVED)
 
 
 def nginx_conf(plan):
