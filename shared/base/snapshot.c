@@ -10,6 +10,7 @@ struct snapshot {
 	struct arena *owner;
 	const void *value;
 	int64_t made_at;
+	bool renewed; /* somebody was told that it is too old */
 };
 
 struct snapshot_slot {
@@ -48,12 +49,27 @@ void snapshot_slot_free(struct snapshot_slot *slot)
 	free(slot);
 }
 
+/* Locked. */
+static bool may_be_used(struct snapshot *snapshot, int64_t now, int64_t fresh_us)
+{
+	int64_t age = now - snapshot->made_at;
+
+	if (age >= -fresh_us && age <= fresh_us) {
+		return true;
+	}
+	if (age > 0 && age <= 2 * fresh_us && snapshot->renewed) {
+		return true;
+	}
+	snapshot->renewed = true;
+	return false;
+}
+
 const void *snapshot_take(struct snapshot_slot *slot, struct arena *arena, int64_t now, int64_t fresh_us)
 {
 	struct snapshot *snapshot = NULL;
 
 	(void)pthread_mutex_lock(&slot->mutex);
-	if (slot->newest != NULL && now - slot->newest->made_at <= fresh_us && slot->newest->made_at - now <= fresh_us) {
+	if (slot->newest != NULL && may_be_used(slot->newest, now, fresh_us)) {
 		snapshot = slot->newest;
 		atomic_fetch_add(&snapshot->holders, 1);
 	}

@@ -18,6 +18,8 @@ void snapshot_slot_free(struct snapshot_slot *slot);
 /*
  * snapshot_take - the value, unless it is older than `fresh_us`, or newer than `now` by more (a clock that was set back).
  *
+ * Who first finds it too old is told so, to renew it; the others may use it for as long again meanwhile, so that not all renew it at once.
+ *
  * arena   holds it until its reset
  * NULL: none, too old, or the arena failed.
  */

@@ -107,10 +107,10 @@ static struct reply *profile_reply(struct command_call *call, const struct profi
 		return NULL;
 	}
 	reply_line(reply, REPLY_TITLE, MSG_PROFILE_TITLE, (struct text_arg[]){TEXT_STR(command_name(call, profile->display_name))}, 1);
-	REPLY_SAY(reply, MSG_PROFILE_RANK, TEXT_STR(profile->rank));
+	REPLY_SAY(reply, MSG_PROFILE_RANK, TEXT_STR(profile->rank->name));
 	REPLY_SAY(reply, MSG_PROFILE_XP, TEXT_INT(profile->xp));
-	if (str_present(profile->next_rank)) {
-		REPLY_SAY(reply, MSG_PROFILE_NEXT, TEXT_STR(profile->next_rank), TEXT_INT(profile->next_xp - profile->xp));
+	if (profile->next_rank != NULL) {
+		REPLY_SAY(reply, MSG_PROFILE_NEXT, TEXT_STR(profile->next_rank->name), TEXT_INT(profile->next_rank->xp - profile->xp));
 	}
 	REPLY_SAY(reply, MSG_PROFILE_COINS, TEXT_INT(profile->coins));
 	REPLY_SAY(reply, MSG_PROFILE_PLATFORMS, TEXT_STR(platform_titles(ctx, profile->platforms)));

@@ -14,16 +14,16 @@ static bool may_be_shown(const struct command_call *call, bool hidden)
 
 static void say_progress(struct arena *arena, struct reply *reply, const struct profile *profile)
 {
-	int64_t done = profile->xp - profile->rank_xp;
-	int64_t whole = profile->next_xp - profile->rank_xp;
+	const struct rank *next = profile->next_rank;
 
 	REPLY_SAY(reply, MSG_PROFILE_XP, TEXT_INT(profile->xp));
-	if (str_present(profile->next_rank)) {
-		REPLY_SAY(reply, MSG_RANK_NEXT, TEXT_STR(text_bar(arena, done, whole)), TEXT_STR(profile->next_rank),
-		          TEXT_INT(profile->next_xp - profile->xp));
-	} else {
+	if (next == NULL) {
 		reply_say(reply, MSG_RANK_HIGHEST, NULL, 0);
+		return;
 	}
+	struct str bar = text_bar(arena, profile->xp - profile->rank->xp, next->xp - profile->rank->xp);
+
+	REPLY_SAY(reply, MSG_RANK_NEXT, TEXT_STR(bar), TEXT_STR(next->name), TEXT_INT(next->xp - profile->xp));
 }
 
 /* The boards live in another store: without it all else is still worth reading. */
@@ -50,7 +50,7 @@ enum status cmd_rank(struct command_call *call, struct reply **ret_reply)
 		return status != OK ? status : TOO_LARGE;
 	}
 	reply_line(reply, REPLY_TITLE, MSG_RANK_TITLE,
-	           (struct text_arg[]){TEXT_STR(command_name(call, profile.display_name)), TEXT_STR(profile.rank)}, 2);
+	           (struct text_arg[]){TEXT_STR(command_name(call, profile.display_name)), TEXT_STR(profile.rank->name)}, 2);
 	say_progress(ctx->arena, reply, &profile);
 	if (may_be_shown(call, profile.hidden)) {
 		say_place(ctx, reply, &profile);

@@ -3,6 +3,7 @@
 #include "base/utf.h"
 #include "io/app.h"
 #include "io/group_read.h"
+#include "service/catalogue.h"
 #include "service/economy.h"
 #include "service/tx.h"
 
@@ -38,11 +39,25 @@ static void take_copy(const struct pg_rows *rows, int row, void *arg)
 
 	profile_take(rows, row, profile);
 	struct str *texts[] = {&profile->viewer.username, &profile->viewer.name, &profile->viewer.language_hint, &profile->display_name,
-	                       &profile->rank, &profile->next_rank, &profile->platforms};
+	                       &profile->platforms};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		*texts[i] = str_present(*texts[i]) ? str_dup(wanted->arena, *texts[i]) : STR_ABSENT;
 	}
+}
+
+static enum status find_rank(struct ctx *ctx, struct profile *profile)
+{
+	const struct economy *economy = NULL;
+	enum status status = catalogue_look(ctx, &economy);
+
+	if (status == OK) {
+		size_t place = rank_at(economy->ranks, economy->rank_count, profile->xp);
+
+		profile->rank = &economy->ranks[place];
+		profile->next_rank = place + 1 < economy->rank_count ? &economy->ranks[place + 1] : NULL;
+	}
+	return status;
 }
 
 enum status profile_get(struct ctx *ctx, const struct person *person, struct profile *ret_profile)
@@ -59,6 +74,9 @@ enum status profile_get(struct ctx *ctx, const struct person *person, struct pro
 	/* The common connection is in trouble, or still to be made: each for himself. */
 	if (status != OK && status != NOT_FOUND) {
 		status = service_read(ctx, read_alone, &wanted);
+	}
+	if (status == OK) {
+		status = find_rank(ctx, &wanted.profile);
 	}
 	if (status == OK && arena_failed(ctx->arena)) {
 		status = TOO_LARGE;

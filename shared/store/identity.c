@@ -90,12 +90,8 @@ void profile_take(const struct pg_rows *rows, int row, struct profile *ret_profi
 		.display_name = pg_str(rows, row, VIEWER_COLUMNS),
 		.xp = pg_i64(rows, row, VIEWER_COLUMNS + 1),
 		.coins = pg_i64(rows, row, VIEWER_COLUMNS + 2),
-		.rank = pg_str(rows, row, VIEWER_COLUMNS + 3),
-		.rank_xp = pg_i64(rows, row, VIEWER_COLUMNS + 4),
-		.next_rank = pg_str(rows, row, VIEWER_COLUMNS + 5),
-		.next_xp = pg_i64(rows, row, VIEWER_COLUMNS + 6),
-		.platforms = pg_str(rows, row, VIEWER_COLUMNS + 7),
-		.hidden = pg_bool(rows, row, VIEWER_COLUMNS + 8),
+		.platforms = pg_str(rows, row, VIEWER_COLUMNS + 3),
+		.hidden = pg_bool(rows, row, VIEWER_COLUMNS + 4),
 	};
 }
 
@@ -116,25 +112,6 @@ enum status profile_read(struct tx *tx, enum platform platform, int64_t platform
 		profile_take(rows, 0, ret_profile);
 	}
 	return status;
-}
-
-enum status rank_read(struct tx *tx, int64_t xp, struct rank_place *ret_rank)
-{
-	struct pg_params params = tx_params(tx);
-	struct pg_rows *rows = NULL;
-	enum status status = OK;
-
-	pg_add_i64(&params, xp);
-	status = tx_query(tx, SQL_RANK_AT, &params, &rows);
-	if (status != OK) {
-		return status;
-	}
-	if (pg_row_count(rows) == 0) {
-		return NOT_FOUND;
-	}
-	*ret_rank = (struct rank_place){
-		.id = pg_i64(rows, 0, 0), .name = pg_str(rows, 0, 1), .next_name = pg_str(rows, 0, 2), .next_xp = pg_i64(rows, 0, 3)};
-	return OK;
 }
 
 enum status identity_create(struct tx *tx, const struct person *person)

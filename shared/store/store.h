@@ -10,6 +10,7 @@
 #include "core/account.h"
 #include "core/ledger.h"
 #include "core/link.h"
+#include "core/rank.h"
 #include "store/shown.h"
 #include "store/tx.h"
 
@@ -20,31 +21,21 @@ MUST_CHECK enum status member_read_by_identity(struct tx *tx, enum platform plat
 /* member_read - the account by id, alive or not. OK, NOT_FOUND. */
 MUST_CHECK enum status member_read(struct tx *tx, int64_t account_id, struct member *ret_member);
 
-/* What /profile and /rank show, by one SELECT. */
+/* What /profile and /rank show, by one SELECT; and where the XP stand among the ranks (service/profile.h). */
 struct profile {
 	struct viewer viewer;
 	struct str display_name;
 	bool hidden;
 	int64_t xp;
 	int64_t coins;
-	struct str rank;
-	int64_t rank_xp;      /* from which on it is held */
-	struct str next_rank; /* absent at the top */
-	int64_t next_xp;
 	struct str platforms; /* "telegram,discord", the longest first */
+	const struct rank *rank;
+	const struct rank *next_rank; /* NULL at the top */
 };
-/* profile_take - of one row of SQL_PROFILES_BY_IDENTITY; strings are borrowed from it. */
-#define PROFILE_PLACE_COLUMN (VIEWER_COLUMNS + 9)
+/* profile_take - of one row of SQL_PROFILES_BY_IDENTITY; strings are borrowed from it, and there are no ranks yet. */
+#define PROFILE_PLACE_COLUMN (VIEWER_COLUMNS + 5)
 void profile_take(const struct pg_rows *rows, int row, struct profile *ret_profile);
 MUST_CHECK enum status profile_read(struct tx *tx, enum platform platform, int64_t platform_id, struct profile *ret_profile);
-
-struct rank_place {
-	int64_t id;
-	struct str name;
-	struct str next_name; /* absent at the top */
-	int64_t next_xp;
-};
-MUST_CHECK enum status rank_read(struct tx *tx, int64_t xp, struct rank_place *ret_rank);
 
 /* identity_create - a person's first contact: account, balance, identity. OK; RETRY when another made it at the same instant. */
 MUST_CHECK enum status identity_create(struct tx *tx, const struct person *person);

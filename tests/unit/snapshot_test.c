@@ -46,6 +46,27 @@ static void test_a_fresh_one_is_taken_and_a_stale_one_is_not(void **state)
 	snapshot_slot_free(slot);
 }
 
+/* One renews, the others go on with it for as long again; whoever comes later renews it too. */
+static void test_one_is_told_to_renew(void **state)
+{
+	struct snapshot_slot *slot = snapshot_slot_new();
+	struct arena *arena = arena_new(4096);
+
+	(void)state;
+	put(slot, arena, 7, 10 * SECOND);
+	assert_null(snapshot_take(slot, arena, 11 * SECOND + 1, SECOND));
+	assert_non_null(snapshot_take(slot, arena, 11 * SECOND + 1, SECOND));
+	assert_non_null(snapshot_take(slot, arena, 12 * SECOND, SECOND));
+	assert_null(snapshot_take(slot, arena, 12 * SECOND + 1, SECOND));
+	assert_null(snapshot_take(slot, arena, 12 * SECOND + 1, SECOND));
+	assert_non_null(snapshot_take(slot, arena, 11 * SECOND, SECOND));
+	put(slot, arena, 8, 13 * SECOND);
+	assert_int_equal(*(const int *)snapshot_take(slot, arena, 14 * SECOND, SECOND), 8);
+	assert_null(snapshot_take(slot, arena, 15 * SECOND, SECOND));
+	arena_free(arena);
+	snapshot_slot_free(slot);
+}
+
 /* A catalogue was read again by two threads whose clocks differed: the one that had put first was told that there was none. */
 static void test_who_put_it_holds_it_though_another_put_a_newer_one(void **state)
 {
@@ -69,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_fresh_one_is_taken_and_a_stale_one_is_not),
+		cmocka_unit_test(test_one_is_told_to_renew),
 		cmocka_unit_test(test_who_put_it_holds_it_though_another_put_a_newer_one),
 	};
 

@@ -33,26 +33,19 @@ LEFT JOIN public.account_family f ON f.account_id = i.detached_from
 WHERE a.id = $1::bigint
 ORDER BY i.attached_at, i.id;
 
--- What /profile and /rank show, in one read: the member and where he stands among the ranks.
--- name: rank_at
-SELECT r.id, r.name, n.name, n.xp
-FROM (SELECT id, name, xp FROM public.rank WHERE xp <= $1::bigint ORDER BY xp DESC LIMIT 1) r
-LEFT JOIN LATERAL (SELECT name, xp FROM public.rank WHERE xp > $1::bigint ORDER BY xp LIMIT 1) n ON true;
-
--- Of several people at once; each is looked up by himself, whatever the planner thinks of their number.
+-- What /profile and /rank show, of several people at once; each is looked up by himself, whatever the planner thinks of their number. Which
+-- rank their XP is follows from the catalogue (service/profile.c).
 -- name: profiles_by_identity
 SELECT p.*, w.place
 FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS w(platform, platform_id, place)
 CROSS JOIN LATERAL (
     SELECT a.id, a.language, me.username, me.name, me.language_hint, me.last_seen, -- the reader: store/shown.c
-           a.display_name, b.xp, b.coins, r.name AS rank_name, r.xp AS rank_xp, n.name AS next_name, n.xp AS next_xp,
+           a.display_name, b.xp, b.coins,
            (SELECT string_agg(i.platform::text, ',' ORDER BY i.attached_at, i.id) FROM public.identity i WHERE i.account_id = a.id) AS platforms,
            a.hidden
     FROM public.identity me
     JOIN public.account a ON a.id = me.account_id
     JOIN public.account_balance b ON b.account_id = a.id
-    CROSS JOIN LATERAL (SELECT name, xp FROM public.rank WHERE xp <= b.xp ORDER BY xp DESC LIMIT 1) r
-    LEFT JOIN LATERAL (SELECT name, xp FROM public.rank WHERE xp > b.xp ORDER BY xp LIMIT 1) n ON true
     WHERE me.platform = w.platform::public.platform AND me.platform_id = w.platform_id
     OFFSET 0) p;
 
