@@ -7,27 +7,6 @@
 /* What a buffer starts with; doubled from there. */
 #define BUF_FIRST 256
 
-struct str str_from_z(const char *z)
-{
-	return (struct str){z, z == NULL ? 0 : strlen(z)};
-}
-
-bool str_present(struct str s)
-{
-	return s.ptr != NULL;
-}
-
-bool str_empty(struct str s)
-{
-	return s.len == 0;
-}
-
-bool str_eq(struct str a, struct str b)
-{
-	/* The length comes first: memcmp() may not be handed the NULL of an absent string. */
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 static char lowered(char byte)
 {
 	return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
@@ -59,18 +38,6 @@ bool str_starts(struct str s, struct str prefix)
 bool str_ends(struct str s, struct str suffix)
 {
 	return s.len >= suffix.len && str_eq(str_cut(s, s.len - suffix.len, suffix.len), suffix);
-}
-
-struct str str_cut(struct str s, size_t from, size_t len)
-{
-	if (s.ptr == NULL) {
-		return STR_ABSENT;
-	}
-	if (from > s.len) {
-		from = s.len;
-	}
-	size_t left = s.len - from;
-	return (struct str){s.ptr + from, len < left ? len : left};
 }
 
 static bool is_space(char byte)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/attr.h"
@@ -29,17 +30,32 @@ struct str {
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)(s).len, (s).ptr != NULL ? (s).ptr : ""
 
+/* The smallest ones are inline: parsers and renderers call them for every word. */
+
 /* str_from_z - borrows a NUL-terminated string; NULL gives absent. */
-struct str str_from_z(const char *z);
+static inline struct str str_from_z(const char *z)
+{
+	return (struct str){z, z == NULL ? 0 : strlen(z)};
+}
 
 /* str_present - not absent (an empty string is present). */
-bool str_present(struct str s);
+static inline bool str_present(struct str s)
+{
+	return s.ptr != NULL;
+}
 
 /* str_empty - absent or of length 0. */
-bool str_empty(struct str s);
+static inline bool str_empty(struct str s)
+{
+	return s.len == 0;
+}
 
 /* str_eq - same length and bytes; NOT constant-time, never for secrets. */
-bool str_eq(struct str a, struct str b);
+static inline bool str_eq(struct str a, struct str b)
+{
+	/* The length comes first: memcmp() may not be handed the NULL of an absent string. */
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
 
 /* str_eq_nocase - the same over ASCII letters of either case. */
 bool str_eq_nocase(struct str a, struct str b);
@@ -48,7 +64,16 @@ bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 
 /* str_cut - the part [from, from + len) of s, clipped to s. */
-struct str str_cut(struct str s, size_t from, size_t len);
+static inline struct str str_cut(struct str s, size_t from, size_t len)
+{
+	if (s.ptr == NULL) {
+		return STR_ABSENT;
+	}
+	if (from > s.len) {
+		from = s.len;
+	}
+	return (struct str){s.ptr + from, len < s.len - from ? len : s.len - from};
+}
 
 /* str_trim - without white space (space, tab, CR, LF, VT, FF) at both ends. */
 struct str str_trim(struct str s);
