@@ -102,8 +102,36 @@ static void leave_queue(struct pg_pool *pool, const struct pg_waiter *waiter)
 	}
 }
 
-/* Queues until a connection is given, `until` has passed or the breaker opened. Locked, but not while it waits. NULL: none. */
-static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until)
+static uint64_t answers_so_far(struct pg_pool *pool)
+{
+	return atomic_load_explicit(&pool->answers, memory_order_relaxed);
+}
+
+/* Sleeps until something was decided about a waiter, `until`, or PG_SILENCE_US in which the server answered nobody. True: it was silent. */
+static bool wait_for_decision(struct pg_pool *pool, struct pg_waiter *waiter, int64_t until)
+{
+	for (;;) {
+		uint64_t answers = answers_so_far(pool);
+		int64_t now = clock_monotonic_us();
+		int64_t end = until < now + PG_SILENCE_US ? until : now + PG_SILENCE_US;
+		if (baton_wait(&waiter->wake, end)) {
+			return false;
+		}
+		if (answers == answers_so_far(pool)) {
+			return end - now >= PG_PATIENCE_US;
+		}
+		if (end >= until) {
+			return false;
+		}
+	}
+}
+
+/*
+ * Queues until a connection is given, `until` has passed, nobody is answered or the breaker opened. Locked, but not while it waits.
+ *
+ * Returns NULL: none; then *ret_silent says whether the server answered nobody meanwhile.
+ */
+static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until, bool *ret_silent)
 {
 	/* On the stack: whoever takes it off the queue does so under the lock, and posts under it; we leave only when that was done. */
 	struct pg_waiter waiter = {.given = NULL};
@@ -115,12 +143,13 @@ static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until)
 	}
 	pool->last = &waiter;
 	pthread_mutex_unlock(&pool->lock);
-	(void)baton_wait(&waiter.wake, until);
+	bool silent = wait_for_decision(pool, &waiter, until);
 	pthread_mutex_lock(&pool->lock);
 	if (waiter.given == NULL && !waiter.refused) {
 		leave_queue(pool, &waiter);
 	}
 	baton_done(&waiter.wake);
+	*ret_silent = silent && waiter.given == NULL && !waiter.refused;
 	return waiter.given;
 }
 
@@ -255,26 +284,23 @@ static enum status obtain(struct pg_pool *pool, int64_t deadline, struct pg_conn
 	if (breaker_open(pool)) {
 		return UNAVAILABLE;
 	}
-	bool short_of_time = deadline < now + PG_WAIT_FOR_CONNECTION_US;
-	uint64_t answers = atomic_load_explicit(&pool->answers, memory_order_relaxed);
-	bool silence = false;
+	int64_t until = deadline < now + PG_WAIT_FOR_CONNECTION_US ? deadline : now + PG_WAIT_FOR_CONNECTION_US;
+	bool silent = false;
 	pthread_mutex_lock(&pool->lock);
 	struct pg_conn *conn = pool->first == NULL ? pop_usable(pool, now) : NULL;
 	if (conn == NULL && (pool->connected > 0 || !pool->refusing || now >= pool->connect_not_before)) {
-		conn = wait_turn(pool, short_of_time ? deadline : now + PG_WAIT_FOR_CONNECTION_US);
-		silence = conn == NULL && !breaker_open(pool);
+		conn = wait_turn(pool, until, &silent);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	if (conn != NULL) {
 		*ret_conn = conn;
 		return OK;
 	}
-	int64_t waited = clock_monotonic_us() - now;
-	/* All connections are held and none of their holders heard anything all that time. */
-	if (silence && waited >= PG_PATIENCE_US && answers == atomic_load_explicit(&pool->answers, memory_order_relaxed)) {
+	/* All connections are held, and none of their holders heard anything all that time. */
+	if (silent) {
 		pg_pool_timed_out(pool);
 	}
-	return silence && short_of_time ? TIMED_OUT : UNAVAILABLE;
+	return clock_monotonic_us() >= deadline ? TIMED_OUT : UNAVAILABLE;
 }
 
 enum status pg_take(struct pg_pool *pool, int64_t deadline, struct pg_conn **ret_conn)

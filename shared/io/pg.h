@@ -5,7 +5,8 @@
  * - Nothing here names a table: statements come as a table of (name, SQL) when the pool opens and are prepared by name on a
  *   connection's first use of each.
  * - A connection that failed or timed out is destroyed, never reused (pitfalls.md 0.8).
- * - No call waits past the deadline it was given; none waits longer than 250 ms for a free connection (decisions.md 2).
+ * - No call waits past the deadline it was given. None waits longer than a second for a free connection, nor longer than 250 ms in which
+ *   the server says nothing to anybody: who comes with many others has to wait for them, but keeps time for his own statements.
  * - Two timeouts in a row, without an answer to anybody in between, open the breaker: calls fail within 1 ms with UNAVAILABLE until
  *   the probe thread (every 200 ms) succeeds. After a refused connection one call per 200 ms tries again, the others fail at once.
  * - fsync, synchronous_commit and full_page_writes are on, or no connection is made (UNAVAILABLE, pg_pool_error() says why).
@@ -31,7 +32,8 @@ struct pg_statement {
 };
 
 #define PG_PARAMS_MAX 48
-#define PG_WAIT_FOR_CONNECTION_US (250 * 1000)
+#define PG_WAIT_FOR_CONNECTION_US (1000 * 1000)
+#define PG_SILENCE_US (250 * 1000)
 
 /* One parameter in text form; absent string = NULL. */
 struct pg_params {
@@ -100,7 +102,7 @@ MUST_CHECK enum status pg_pool_ready(struct pg_pool *pool, int64_t deadline);
  * time (decisions.md 3).
  *
  * deadline    monotonic microseconds
- * OK, UNAVAILABLE (none free within 250 ms, breaker open, cannot connect), TIMED_OUT (deadline reached).
+ * OK, UNAVAILABLE (none free in time, breaker open, cannot connect), TIMED_OUT (deadline reached).
  */
 MUST_CHECK enum status pg_take(struct pg_pool *pool, int64_t deadline, struct pg_conn **ret_conn);
 

@@ -698,7 +698,7 @@ static void *take_and_give(void *arg)
 	return NULL;
 }
 
-static void waiting_ends_after_250_ms_or_at_the_deadline(void **state UNUSED)
+static void waiting_ends_after_250_ms_of_silence_or_at_the_deadline(void **state UNUSED)
 {
 	struct pg_pool *pool = open_pool(1);
 	struct pg_conn *conn = take(pool);
@@ -718,6 +718,39 @@ static void waiting_ends_after_250_ms_or_at_the_deadline(void **state UNUSED)
 	pg_give(conn);
 	assert_false(pg_holding());
 	pg_give(NULL);
+	pg_pool_close(pool);
+}
+
+/* The connection is held all the time, but the server answers: those who wait have patience, and not for ever. */
+static void waiting_goes_on_while_others_are_answered(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_pool *pool = open_pool(1);
+	struct pg_conn *conn = take(pool);
+	atomic_int order = 0;
+	struct taker patient = {.pool = pool, .patience_ms = 5000, .order = &order};
+	struct taker late = {.pool = pool, .patience_ms = 5000, .order = &order};
+	pthread_t threads[2];
+	int64_t began = clock_monotonic_us();
+
+	pthread_create(&threads[0], NULL, take_and_give, &patient);
+	while (clock_monotonic_us() < began + 600 * 1000) {
+		assert_int_equal(run_i64(conn, fixture->arena, SLEEP, 10), OK);
+	}
+	pg_give(conn);
+	pthread_join(threads[0], NULL);
+	assert_int_equal(patient.status, OK);
+	assert_in_range(patient.waited_us, 550 * 1000, 900 * 1000);
+	conn = take(pool);
+	began = clock_monotonic_us();
+	pthread_create(&threads[1], NULL, take_and_give, &late);
+	while (clock_monotonic_us() < began + 1500 * 1000) {
+		assert_int_equal(run_i64(conn, fixture->arena, SLEEP, 10), OK);
+	}
+	pthread_join(threads[1], NULL);
+	assert_int_equal(late.status, UNAVAILABLE);
+	assert_in_range(late.waited_us, PG_WAIT_FOR_CONNECTION_US - 50 * 1000, PG_WAIT_FOR_CONNECTION_US + 300 * 1000);
+	pg_give(conn);
 	pg_pool_close(pool);
 }
 
@@ -1157,7 +1190,8 @@ int main(void)
 		TEST(a_statement_past_its_deadline_ends_with_its_connection),
 		TEST(a_statement_that_the_server_cancels_leaves_the_connection),
 		TEST(a_passed_deadline_asks_nothing),
-		TEST(waiting_ends_after_250_ms_or_at_the_deadline),
+		TEST(waiting_ends_after_250_ms_of_silence_or_at_the_deadline),
+		TEST(waiting_goes_on_while_others_are_answered),
 		TEST(connections_go_to_who_waited_longest),
 		TEST(a_healthy_server_refuses_nobody),
 		TEST(a_refused_connection_is_not_hammered),
