@@ -10,12 +10,12 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "base/baton.h"
 #include "base/clock.h"
 #include "base/fiber.h"
 #include "base/metric.h"
 #include "base/offload.h"
 #include "base/parse.h"
+#include "base/wait_queue.h"
 #include "io/crypto.h"
 #include "io/pg.h"
 
@@ -36,13 +36,6 @@ struct link {
 	struct link *next;
 };
 
-/* Who waits for a connection; lives on his stack. */
-struct link_waiter {
-	struct baton wake;
-	struct link *given;
-	struct link_waiter *next;
-};
-
 /* Where Redis is and who we are there; strings live in the cache's own arena. */
 struct place {
 	const char *socket_path; /* NULL: host and port */
@@ -61,8 +54,7 @@ struct cache {
 	atomic_int_fast64_t retry_at;
 	pthread_mutex_t lock;
 	struct link *free;
-	struct link_waiter *first; /* while none is free */
-	struct link_waiter *last;
+	struct wait_queue waiters; /* while none is free */
 };
 
 /* ---- the URL ---- */
@@ -394,62 +386,29 @@ static bool link_stale(const struct link *link)
 
 /* ---- the pool ---- */
 
-static void join_queue(struct cache *cache, struct link_waiter *waiter)
-{
-	if (cache->first == NULL) {
-		cache->first = waiter;
-	} else {
-		cache->last->next = waiter;
-	}
-	cache->last = waiter;
-}
-
-static void leave_queue(struct cache *cache, const struct link_waiter *waiter)
-{
-	struct link_waiter *before = NULL;
-	for (struct link_waiter **at = &cache->first; *at != NULL; at = &(*at)->next) {
-		if (*at == waiter) {
-			*at = waiter->next;
-			cache->last = cache->last == waiter ? before : cache->last;
-			return;
-		}
-		before = *at;
-	}
-}
-
 static struct link *take_link(struct cache *cache, int64_t until)
 {
-	struct link_waiter waiter = {.given = NULL};
+	struct wait_entry waiter;
 	pthread_mutex_lock(&cache->lock);
 	struct link *link = cache->free;
 	if (link != NULL) {
 		cache->free = link->next;
+	} else {
+		wait_queue_join(&cache->waiters, &waiter);
 		pthread_mutex_unlock(&cache->lock);
-		return link;
-	}
-	baton_init(&waiter.wake);
-	join_queue(cache, &waiter);
-	pthread_mutex_unlock(&cache->lock);
-	(void)baton_wait(&waiter.wake, until);
-	pthread_mutex_lock(&cache->lock);
-	if (waiter.given == NULL) {
-		leave_queue(cache, &waiter);
+		(void)baton_wait(&waiter.wake, until);
+		pthread_mutex_lock(&cache->lock);
+		wait_queue_leave(&cache->waiters, &waiter);
+		link = waiter.given;
 	}
 	pthread_mutex_unlock(&cache->lock);
-	baton_done(&waiter.wake);
-	return waiter.given;
+	return link;
 }
 
-/* To who waited longest. He leaves only under the lock, so he is still there when he is told. */
 static void give_link(struct cache *cache, struct link *link)
 {
 	pthread_mutex_lock(&cache->lock);
-	struct link_waiter *waiter = cache->first;
-	if (waiter != NULL) {
-		cache->first = waiter->next;
-		waiter->given = link;
-		baton_post(&waiter->wake);
-	} else {
+	if (!wait_queue_give(&cache->waiters, link)) {
 		link->next = cache->free;
 		cache->free = link;
 	}

@@ -67,38 +67,12 @@ static struct pg_conn *pop_usable(struct pg_pool *pool, int64_t now)
 static void serve_waiters(struct pg_pool *pool)
 {
 	int64_t now = clock_monotonic_us();
-	while (pool->first != NULL) {
+	while (pool->waiters.first != NULL) {
 		struct pg_conn *conn = pop_usable(pool, now);
 		if (conn == NULL) {
 			return;
 		}
-		struct pg_waiter *waiter = pool->first;
-		pool->first = waiter->next;
-		waiter->given = conn;
-		baton_post(&waiter->wake);
-	}
-}
-
-/* Sends everybody away who waits. Locked. */
-static void refuse_waiters(struct pg_pool *pool)
-{
-	for (struct pg_waiter *waiter = pool->first; waiter != NULL; waiter = waiter->next) {
-		waiter->refused = true;
-		baton_post(&waiter->wake);
-	}
-	pool->first = NULL;
-}
-
-static void leave_queue(struct pg_pool *pool, const struct pg_waiter *waiter)
-{
-	struct pg_waiter *before = NULL;
-	for (struct pg_waiter **at = &pool->first; *at != NULL; at = &(*at)->next) {
-		if (*at == waiter) {
-			*at = waiter->next;
-			pool->last = pool->last == waiter ? before : pool->last;
-			return;
-		}
-		before = *at;
+		(void)wait_queue_give(&pool->waiters, conn);
 	}
 }
 
@@ -108,7 +82,7 @@ static uint64_t answers_so_far(struct pg_pool *pool)
 }
 
 /* Sleeps until something was decided about a waiter, `until`, or PG_SILENCE_US in which the server answered nobody. True: it was silent. */
-static bool wait_for_decision(struct pg_pool *pool, struct pg_waiter *waiter, int64_t until)
+static bool wait_for_decision(struct pg_pool *pool, struct wait_entry *waiter, int64_t until)
 {
 	for (;;) {
 		uint64_t answers = answers_so_far(pool);
@@ -133,22 +107,12 @@ static bool wait_for_decision(struct pg_pool *pool, struct pg_waiter *waiter, in
  */
 static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until, bool *ret_silent)
 {
-	/* On the stack: whoever takes it off the queue does so under the lock, and posts under it; we leave only when that was done. */
-	struct pg_waiter waiter = {.given = NULL};
-	baton_init(&waiter.wake);
-	if (pool->first == NULL) {
-		pool->first = &waiter;
-	} else {
-		pool->last->next = &waiter;
-	}
-	pool->last = &waiter;
+	struct wait_entry waiter;
+	wait_queue_join(&pool->waiters, &waiter);
 	pthread_mutex_unlock(&pool->lock);
 	bool silent = wait_for_decision(pool, &waiter, until);
 	pthread_mutex_lock(&pool->lock);
-	if (waiter.given == NULL && !waiter.refused) {
-		leave_queue(pool, &waiter);
-	}
-	baton_done(&waiter.wake);
+	wait_queue_leave(&pool->waiters, &waiter);
 	*ret_silent = silent && waiter.given == NULL && !waiter.refused;
 	return waiter.given;
 }
@@ -177,7 +141,7 @@ void pg_pool_timed_out(struct pg_pool *pool)
 	atomic_store(&pool->open, true);
 	/* Idle connections may be as dead as those that timed out (a failover, a firewall that forgot them): none is used again. */
 	atomic_fetch_add(&pool->generation, 1);
-	refuse_waiters(pool);
+	wait_queue_refuse(&pool->waiters);
 	pthread_cond_signal(&pool->probe_wake);
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -231,7 +195,7 @@ static void put_back(struct pg_pool *pool, struct pg_conn *conn)
 	conn->next = *list;
 	*list = conn;
 	if (pool->connected == 0 && pool->refusing) {
-		refuse_waiters(pool);
+		wait_queue_refuse(&pool->waiters);
 	} else {
 		serve_waiters(pool);
 	}
@@ -287,7 +251,7 @@ static enum status obtain(struct pg_pool *pool, int64_t deadline, struct pg_conn
 	int64_t until = deadline < now + PG_WAIT_FOR_CONNECTION_US ? deadline : now + PG_WAIT_FOR_CONNECTION_US;
 	bool silent = false;
 	pthread_mutex_lock(&pool->lock);
-	struct pg_conn *conn = pool->first == NULL ? pop_usable(pool, now) : NULL;
+	struct pg_conn *conn = pool->waiters.first == NULL ? pop_usable(pool, now) : NULL;
 	if (conn == NULL && (pool->connected > 0 || !pool->refusing || now >= pool->connect_not_before)) {
 		conn = wait_turn(pool, until, &silent);
 	}
@@ -549,7 +513,7 @@ void pg_pool_close(struct pg_pool *pool)
 		return;
 	}
 	pthread_mutex_lock(&pool->lock);
-	assert(pool->first == NULL);
+	assert(pool->waiters.first == NULL);
 	pool->closing = true;
 	pthread_cond_signal(&pool->probe_wake);
 	pthread_mutex_unlock(&pool->lock);

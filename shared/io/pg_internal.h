@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "base/baton.h"
+#include "base/wait_queue.h"
 #include "io/pg.h"
 
 #define PG_ERROR_MAX 256
@@ -40,14 +40,6 @@ struct pg_conn {
 	struct pg_conn *next; /* in one of the pool's free lists */
 };
 
-/* Who waits in pg_take()'s queue; lives on his stack. */
-struct pg_waiter {
-	struct baton wake;
-	struct pg_conn *given;
-	bool refused;
-	struct pg_waiter *next;
-};
-
 struct pg_pool {
 	/* Fixed once open. */
 	char *url;
@@ -68,8 +60,7 @@ struct pg_pool {
 	pthread_mutex_t lock;
 	struct pg_conn *live; /* free and connected, the last used first */
 	struct pg_conn *dead; /* free, not connected */
-	struct pg_waiter *first;
-	struct pg_waiter *last;
+	struct wait_queue waiters;
 	size_t connected;           /* of conns, free or held */
 	bool refusing;              /* the last connection attempt failed */
 	int64_t connect_not_before; /* while refusing: when the next one may try */
