@@ -39,6 +39,15 @@ def processes(*needles):
     return found
 
 
+def parent_of(pid):
+    """0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
 def data_of(stack):
     return os.path.dirname(os.path.realpath(os.path.join(stack.run_dir, plans.PLAN)))
 
@@ -227,8 +236,9 @@ def test_unknown_names_are_refused(stack):
 def test_up_on_a_running_stack_changes_nothing(stack):
     def state():
         with open(os.path.join(stack.run_dir, "env")) as file:
-            # PostgreSQL's own children come and go: one for each connection, and its vacuum's.
-            started = {pid for pid, line in processes(data_of(stack)).items() if not line.startswith("postgres: ")}
+            # PostgreSQL's own children come and go: one for each connection, and its vacuum's. A new one is not named yet.
+            found = processes(data_of(stack))
+            started = {pid for pid in found if "postgres" not in found.get(parent_of(pid), "") and parent_of(pid)}
             return {name: stack.pid(name) for name in stack.programs()}, file.read(), started
     before = state()
     stack.command("up")
