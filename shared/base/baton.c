@@ -41,6 +41,16 @@ static bool withdraw(struct baton *baton, uintptr_t waiter)
 	return atomic_compare_exchange_strong(&baton->state, &waiter, EMPTY);
 }
 
+/* What the poster did before is seen from here on; his writing of the state, too: the baton's storage may be used for something else. */
+static bool take(struct baton *baton)
+{
+	uintptr_t state = atomic_exchange(&baton->state, EMPTY);
+
+	assert(state == POSTED);
+	(void)state;
+	return true;
+}
+
 static bool sleep_until(struct baton *baton, int64_t until)
 {
 	struct timespec end = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
@@ -61,8 +71,7 @@ static bool wait_in_thread(struct baton *baton, int64_t until)
 		}
 		(void)sleep_until(baton, BATON_NO_END);
 	}
-	atomic_store(&baton->state, EMPTY);
-	return true;
+	return take(baton);
 }
 
 static bool wait_in_fiber(struct baton *baton, struct fiber *fiber, int fd, int64_t until)
@@ -75,8 +84,7 @@ static bool wait_in_fiber(struct baton *baton, struct fiber *fiber, int fd, int6
 		}
 		(void)fiber_park(-1, 0, BATON_NO_END, &ready);
 	}
-	atomic_store(&baton->state, EMPTY);
-	return true;
+	return take(baton);
 }
 
 bool baton_wait(struct baton *baton, int64_t until)
