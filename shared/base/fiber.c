@@ -31,6 +31,7 @@
 
 #define EVENTS_AT_ONCE 64
 #define NEVER INT64_MAX
+#define SHORTAGE_US (10 * 1000)
 
 /* A stack and where it stands: of a fiber, or of the thread that runs the loop. */
 struct context {
@@ -181,8 +182,8 @@ static void become(const struct context *to UNUSED)
 #endif
 
 /*
- * A stack is entered the first time by setcontext() and then by siglongjmp(), as in QEMU's coroutines: swapcontext() would ask the kernel for
- * the signal mask each time. (Makefile: this file is built without _FORTIFY_SOURCE, whose longjmp refuses to change stacks.)
+ * A stack is entered the first time by setcontext() and then by siglongjmp(), as in QEMU's coroutines: swapcontext() would ask the kernel
+ * for the signal mask each time. (Makefile: this file is built without _FORTIFY_SOURCE, whose longjmp refuses to change stacks.)
  */
 static void change(struct context *from, struct context *to)
 {
@@ -326,15 +327,15 @@ enum status fiber_start(struct fiber_loop *loop, void (*fn)(void *arg), void *ar
 
 /* ---- waiting ---- */
 
-/* False: it is none that can be waited for. */
-static bool watch(struct fiber *fiber, int fd, short events)
+/* Returns 0, or why it cannot be waited for. */
+static int watch(struct fiber *fiber, int fd, short events)
 {
 	/* Of several loops that wait for one listener one is woken. */
 	struct epoll_event event = {.events = (uint32_t)events | EPOLLEXCLUSIVE, .data = {.ptr = &fiber->watch}};
-	bool watched = epoll_ctl(fiber->loop->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+	int error = epoll_ctl(fiber->loop->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 
-	assert(watched || errno != EEXIST); /* two fibers of a loop never wait for the same */
-	return watched;
+	assert(error != EEXIST); /* two fibers of a loop never wait for the same */
+	return error;
 }
 
 static void add_parked(struct fiber *fiber, int64_t until)
@@ -361,14 +362,26 @@ enum fiber_wake fiber_park(int fd, short events, int64_t until, short *ret_ready
 		fiber->resumed = false;
 		return FIBER_RESUMED;
 	}
-	if (fd >= 0 && !watch(fiber, fd, events)) {
-		*ret_ready = POLLERR;
+	int error = fd >= 0 ? watch(fiber, fd, events) : 0;
+
+	if (error == EBADF || error == EPERM) {
+		*ret_ready = POLLERR; /* the next read or write says so, too */
 		return FIBER_READY;
+	}
+	if (error != 0) {
+		/* The system has no memory for it: the caller tries by himself, after others had their turn. */
+		int64_t soon = clock_monotonic_us() + SHORTAGE_US;
+
+		until = until < soon ? until : soon;
 	}
 	add_parked(fiber, until);
 	leave(fiber);
-	if (fd >= 0) {
+	if (fd >= 0 && error == 0) {
 		(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL);
+	}
+	if (error != 0 && fiber->why == FIBER_EXPIRED) {
+		*ret_ready = events;
+		return FIBER_READY;
 	}
 	if (fiber->why == FIBER_RESUMED) {
 		fiber->resumed = false;

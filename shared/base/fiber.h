@@ -57,6 +57,12 @@ enum fiber_slot {
 /* fiber_own - the slot of the fiber that runs, or of the thread when it runs none. */
 void **fiber_own(enum fiber_slot slot);
 
+/*
+ * fiber_helpers - for what waits for nobody of this program: names that are looked up, transfers. Of the loop whose fiber runs; NULL when
+ * it has none, and on a thread without.
+ */
+struct helpers *fiber_helpers(void);
+
 /* fiber_loop_number - of the loop whose fiber runs; 0 on a thread without. */
 size_t fiber_loop_number(void);
 
@@ -66,7 +72,7 @@ size_t fiber_loop_number(void);
  * fiber_loop_new - stack_bytes of each fiber: of its own use and all it calls; a page that nobody may touch lies below.
  *
  * number    which of the program's loops it is, from 0
- * helpers   for offload(); NULL: what is offloaded blocks the loop
+ * helpers   what fiber_helpers() answers; NULL: what they are needed for blocks the loop
  * Returns NULL when the system has no descriptors or memory.
  */
 struct fiber_loop *fiber_loop_new(size_t number, size_t stack_bytes, struct helpers *helpers);
@@ -107,9 +113,6 @@ enum fiber_wake {
 
 /* fiber_current - the fiber that calls; NULL on a thread without. */
 struct fiber *fiber_current(void);
-
-/* fiber_helpers - of the loop that the calling fiber lives on; NULL when there are none, and on a thread without fibers. */
-struct helpers *fiber_helpers(void);
 
 /*
  * fiber_park - puts the calling fiber aside until one of these happens.

@@ -104,12 +104,11 @@ static bool hand_over(struct helpers *helpers, struct job *job)
 	return handed;
 }
 
-void offload(void (*fn)(void *arg), void *arg)
+void offload(struct helpers *helpers, void (*fn)(void *arg), void *arg)
 {
-	struct helpers *helpers = fiber_helpers();
 	struct job job = {.fn = fn, .arg = arg};
 
-	if (helpers == NULL) {
+	if (helpers == NULL || fiber_current() == NULL) {
 		fn(arg);
 		return;
 	}

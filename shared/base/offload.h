@@ -1,7 +1,8 @@
 /*
  * offload - threads that do for fibers what would block: a look-up of a host's name, a transfer of libcurl's, a peer who dawdles.
  *
- * They are started when they are needed and stay. When all are busy, who comes waits for his turn.
+ * They are started when they are needed and stay. When all are busy, who comes waits for his turn, without a deadline: so those who do what
+ * may wait for others (whole requests) are never the same as those whom these others may need (fiber_helpers()).
  */
 #ifndef TRIVET_BASE_OFFLOAD_H
 #define TRIVET_BASE_OFFLOAD_H
@@ -23,8 +24,8 @@ void helpers_free(struct helpers *helpers);
 /*
  * offload - runs fn(arg) on a helper's thread while the calling fiber is aside; returns when it is done.
  *
- * On a thread without fibers, on a loop without helpers, and when not even one thread can be started, it runs where it was called.
+ * On a thread without fibers, without helpers (NULL), and when not even one thread can be started, it runs where it was called.
  */
-void offload(void (*fn)(void *arg), void *arg);
+void offload(struct helpers *helpers, void (*fn)(void *arg), void *arg);
 
 #endif

@@ -1,5 +1,7 @@
 #include "base/parse.h"
 
+#include <arpa/inet.h>
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -370,4 +372,12 @@ enum status parse_query_value(struct arena *arena, struct str query, struct str 
 	}
 	*ret_value = found;
 	return OK;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------------------------------------------ */
+
+bool parse_is_address(const char *host)
+{
+	struct in6_addr room; /* the larger of the two */
+	return inet_pton(AF_INET, host, &room) == 1 || inet_pton(AF_INET6, host, &room) == 1;
 }

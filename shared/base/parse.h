@@ -47,4 +47,7 @@ size_t format_rfc3339_into(char ret_text[FORMAT_RFC3339_BYTES], int64_t us);
  */
 MUST_CHECK enum status parse_query_value(struct arena *arena, struct str query, struct str name, struct str *ret_value);
 
+/* parse_is_address - whether a host is an IPv4 or IPv6 address in figures, so that no name has to be looked up. */
+bool parse_is_address(const char *host);
+
 #endif

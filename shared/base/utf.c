@@ -1,5 +1,6 @@
 #include "base/utf.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define BEYOND_BMP 0x10000
@@ -11,6 +12,7 @@
 static size_t decode(struct str s, uint32_t *ret_point)
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, BEYOND_BMP};
+	assert(s.ptr != NULL);
 	unsigned char first = (unsigned char)s.ptr[0];
 	if (first < 0x80) {
 		*ret_point = first;

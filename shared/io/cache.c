@@ -343,7 +343,7 @@ struct connecting {
 	redisContext *context;
 };
 
-/* A host's name is looked up here, which blocks and has no deadline. */
+/* A host's name is looked up here, which blocks and has no deadline; an address or a socket's path needs nobody. */
 static void begin_connect(void *arg)
 {
 	struct connecting *connecting = arg;
@@ -355,7 +355,8 @@ static void begin_connect(void *arg)
 static enum status link_connect(const struct cache *cache, struct link *link, int64_t until)
 {
 	struct connecting connecting = {.place = &cache->place};
-	offload(begin_connect, &connecting);
+	bool has_name = cache->place.host != NULL && !parse_is_address(cache->place.host);
+	offload(has_name ? fiber_helpers() : NULL, begin_connect, &connecting);
 	redisContext *context = connecting.context;
 	if (context == NULL) {
 		return UNAVAILABLE;

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 
 #include "base/clock.h"
+#include "base/fiber.h"
 #include "base/offload.h"
 
 #define CONNECT_TIMEOUT_MS 3000
@@ -44,7 +45,9 @@ static size_t give_body(char *to, size_t size, size_t count, void *arg)
 {
 	struct call *call = arg;
 	struct str piece = str_cut(call->unsent, 0, size * count);
-	memcpy(to, piece.ptr, piece.len);
+	if (piece.len > 0) {
+		memcpy(to, piece.ptr, piece.len);
+	}
 	call->unsent = str_cut(call->unsent, piece.len, call->unsent.len);
 	return piece.len;
 }
@@ -303,7 +306,7 @@ enum status http_call(struct arena *arena, const struct http_request *request, s
 	struct call call;
 	enum status status = call_init(&call, arena, request);
 	if (status == OK) {
-		offload(perform, &call);
+		offload(fiber_helpers(), perform, &call);
 		if (call.body.failed || call.code == CURLE_FILESIZE_EXCEEDED) {
 			status = TOO_LARGE;
 		} else {

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fiber.h"
 #include "base/metric.h"
+#include "base/parse.h"
 #include "io/crypto.h"
 #include "io/pg_internal.h"
 
@@ -84,6 +85,7 @@ static uint64_t answers_so_far(struct pg_pool *pool)
 /* Sleeps until something was decided about a waiter, `until`, or PG_SILENCE_US in which the server answered nobody. True: it was silent. */
 static bool wait_for_decision(struct pg_pool *pool, struct wait_entry *waiter, int64_t until)
 {
+	bool heard = false;
 	for (;;) {
 		uint64_t answers = answers_so_far(pool);
 		int64_t now = clock_monotonic_us();
@@ -92,8 +94,10 @@ static bool wait_for_decision(struct pg_pool *pool, struct wait_entry *waiter, i
 			return false;
 		}
 		if (answers == answers_so_far(pool)) {
-			return end - now >= PG_PATIENCE_US;
+			/* Soon after an answer a short time without is no silence. */
+			return end - now >= (heard ? PG_SILENCE_US : PG_PATIENCE_US);
 		}
+		heard = true;
 		if (end >= until) {
 			return false;
 		}
@@ -391,14 +395,47 @@ struct str pg_pool_error(struct pg_pool *pool, struct arena *arena)
 	return error;
 }
 
-/* What libpq would take is wider ("host=..."): the contract says a URL. */
-static bool url_ok(const char *url)
+/* A host as libpq takes it: a socket's directory, an address, or a name. */
+static bool is_name(struct str host)
 {
-	struct str text = str_from_z(url);
+	char text[256];
+	if (host.len >= sizeof(text)) {
+		return true;
+	}
+	memcpy(text, host.ptr, host.len);
+	text[host.len] = '\0';
+	return host.len > 0 && text[0] != '/' && text[0] != '@' && !parse_is_address(text);
+}
+
+/* Of several hosts one name is enough. */
+static bool has_names(const PQconninfoOption *options)
+{
+	struct str hosts = STR_ABSENT;
+	for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
+		if (option->val != NULL && strcmp(option->keyword, "hostaddr") == 0) {
+			return false;
+		}
+		if (option->val != NULL && strcmp(option->keyword, "host") == 0) {
+			hosts = str_from_z(option->val);
+		}
+	}
+	while (str_present(hosts)) {
+		if (is_name(str_split(&hosts, ','))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What libpq would take is wider ("host=..."): the contract says a URL. */
+static bool read_url(struct pg_pool *pool)
+{
+	struct str text = str_from_z(pool->url);
 	if (!str_starts(text, STR("postgresql://")) && !str_starts(text, STR("postgres://"))) {
 		return false;
 	}
-	PQconninfoOption *parsed = PQconninfoParse(url, NULL);
+	PQconninfoOption *parsed = PQconninfoParse(pool->url, NULL);
+	pool->has_names = parsed != NULL && has_names(parsed);
 	PQconninfoFree(parsed);
 	return parsed != NULL;
 }
@@ -483,7 +520,7 @@ enum status pg_pool_open(const struct pg_pool_options *options, struct pg_pool *
 	if (pool->url == NULL || pool->application_name == NULL) {
 		goto out;
 	}
-	if (!url_ok(pool->url)) {
+	if (!read_url(pool)) {
 		status = INVALID;
 		goto out;
 	}

@@ -292,26 +292,6 @@ static void ignore_notice(void *arg UNUSED, const PGresult *result UNUSED)
 	/* libpq's default writes to standard error; notices are for psql. */
 }
 
-static enum status drive_connect(struct pg_conn *conn)
-{
-	PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
-	while (PQstatus(conn->link) != CONNECTION_BAD) {
-		short ready;
-		if (wait_for(conn, wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT, &ready) != OK) {
-			return expired(conn);
-		}
-		wanted = PQconnectPoll(conn->link);
-		if (wanted == PGRES_POLLING_OK) {
-			return OK;
-		}
-		if (wanted == PGRES_POLLING_FAILED) {
-			break;
-		}
-	}
-	set_error(conn, PQerrorMessage(conn->link), NULL);
-	return UNAVAILABLE;
-}
-
 static enum status check_durability(struct pg_conn *conn)
 {
 	enum status status = ask_begin(conn, false);
@@ -332,7 +312,48 @@ static enum status check_durability(struct pg_conn *conn)
 	return OK;
 }
 
-/* Begins to connect. A host's name is looked up here, which blocks and has no deadline: an address or a socket's directory is better. */
+/*
+ * Where a host's name is looked up, which blocks and has no deadline: an address or a socket's directory is better. Of several hosts the
+ * later ones are looked up on the way.
+ */
+static void call_libpq(const struct pg_conn *conn, void (*call)(void *arg), void *arg)
+{
+	offload(conn->pool->has_names ? fiber_helpers() : NULL, call, arg);
+}
+
+struct polling {
+	PGconn *link;
+	PostgresPollingStatusType wanted;
+};
+
+static void poll_connect(void *arg)
+{
+	struct polling *polling = arg;
+	polling->wanted = PQconnectPoll(polling->link);
+}
+
+static enum status drive_connect(struct pg_conn *conn)
+{
+	PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
+	while (PQstatus(conn->link) != CONNECTION_BAD) {
+		short ready;
+		if (wait_for(conn, wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT, &ready) != OK) {
+			return expired(conn);
+		}
+		struct polling polling = {.link = conn->link};
+		call_libpq(conn, poll_connect, &polling);
+		wanted = polling.wanted;
+		if (wanted == PGRES_POLLING_OK) {
+			return OK;
+		}
+		if (wanted == PGRES_POLLING_FAILED) {
+			break;
+		}
+	}
+	set_error(conn, PQerrorMessage(conn->link), NULL);
+	return UNAVAILABLE;
+}
+
 static void begin_connect(void *arg)
 {
 	struct pg_conn *conn = arg;
@@ -357,10 +378,10 @@ enum status pg_conn_connect(struct pg_conn *conn)
 	assert(conn->link == NULL);
 	conn->broken = false;
 	conn->timed_out = false;
+	conn->generation = atomic_load(&conn->pool->generation);
+	call_libpq(conn, begin_connect, conn);
 	conn->asked_at = clock_monotonic_us();
 	conn->answers = atomic_load_explicit(&conn->pool->answers, memory_order_relaxed);
-	conn->generation = atomic_load(&conn->pool->generation);
-	offload(begin_connect, conn);
 	if (conn->link == NULL) {
 		set_error(conn, "out of memory", NULL);
 		return UNAVAILABLE;

@@ -44,6 +44,7 @@ struct pg_pool {
 	/* Fixed once open. */
 	char *url;
 	char *application_name;
+	bool has_names; /* a host of the URL has to be looked up */
 	const struct pg_statement *statements;
 	size_t statement_count;
 	size_t prepared_words;

@@ -301,7 +301,7 @@ static void answer(struct exchange *exchange)
 		return;
 	}
 	exchange->whole = false;
-	offload(write_answer, exchange);
+	offload(exchange->room->helpers, write_answer, exchange);
 }
 
 static const char *route_path(const struct exchange *exchange)
@@ -341,7 +341,7 @@ static bool run(const struct exchange_room *room, int fd, bool whole)
 	struct exchange exchange;
 	int64_t duration = 0;
 
-	if (fcgi_begin(room->fcgi, fd) != OK) {
+	if (fcgi_begin(room->fcgi, fd, whole) != OK) {
 		return false;
 	}
 	json_bind_arena(room->arena);
@@ -389,7 +389,7 @@ enum exchange_end exchange_run_in_fiber(const struct exchange_room *room, int fd
 		return run(room, fd, true) ? EXCHANGE_KEPT : EXCHANGE_CLOSED;
 	}
 	if (status == TOO_LARGE) {
-		offload(run_blocking, &(struct arrival){.room = room, .fd = fd});
+		offload(room->helpers, run_blocking, &(struct arrival){.room = room, .fd = fd});
 	} else {
 		(void)close(fd);
 	}

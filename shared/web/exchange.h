@@ -6,6 +6,7 @@
 #ifndef TRIVET_WEB_EXCHANGE_H
 #define TRIVET_WEB_EXCHANGE_H
 
+#include "base/offload.h"
 #include "web/fcgi.h"
 #include "web/web.h"
 
@@ -14,6 +15,7 @@ struct exchange_room {
 	const struct web_options *options;
 	struct arena *arena; /* bound to json meanwhile; reset at the end of each exchange */
 	struct fcgi *fcgi;
+	struct helpers *helpers; /* in a fiber: for what does not come or go at once */
 };
 
 enum exchange_end {

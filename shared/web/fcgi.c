@@ -51,39 +51,72 @@ void fcgi_free(struct fcgi *fcgi)
 	free(fcgi);
 }
 
-/* Whether the records end with the end of the request's body: all that libfcgi reads of it, and nothing else. */
+/* A record's header, as far as it matters here. */
+struct record {
+	int type;
+	int request;
+	size_t content;
+	size_t padding;
+};
+
+/* False: the bytes end before. */
+static bool next_record(const unsigned char *bytes, size_t len, size_t *at, struct record *ret_record)
+{
+	FCGI_Header header;
+
+	if (len - *at < FCGI_HEADER_LEN) {
+		return false;
+	}
+	memcpy(&header, bytes + *at, sizeof(header));
+	*ret_record = (struct record){
+		.type = header.type,
+		.request = header.requestIdB1 << 8 | header.requestIdB0,
+		.content = (size_t)header.contentLengthB1 << 8 | header.contentLengthB0,
+		.padding = header.paddingLength,
+	};
+	if (len - *at < FCGI_HEADER_LEN + ret_record->content + ret_record->padding) {
+		return false;
+	}
+	*at += FCGI_HEADER_LEN + ret_record->content + ret_record->padding;
+	return true;
+}
+
+/*
+ * Whether the bytes are one responder's request and nothing else. It ends with the end mark of its body, without padding: libfcgi may leave
+ * that unread, and whatever is unread would be the beginning of a next request.
+ */
 static bool is_whole(const unsigned char *bytes, size_t len)
 {
+	struct record first = {0};
+	struct record record = {0};
+	FCGI_BeginRequestBody begin;
 	size_t at = 0;
 
-	while (len - at >= FCGI_HEADER_LEN) {
-		FCGI_Header header;
-
-		memcpy(&header, bytes + at, sizeof(header));
-
-		size_t content = (size_t)header.contentLengthB1 << 8 | header.contentLengthB0;
-
-		if (header.type == FCGI_STDIN && content == 0) {
-			return len - at == FCGI_HEADER_LEN + (size_t)header.paddingLength;
+	if (!next_record(bytes, len, &at, &first) || first.type != FCGI_BEGIN_REQUEST || first.content != sizeof(begin)) {
+		return false;
+	}
+	memcpy(&begin, bytes + FCGI_HEADER_LEN, sizeof(begin));
+	if ((begin.roleB1 << 8 | begin.roleB0) != FCGI_RESPONDER) {
+		return false;
+	}
+	while (next_record(bytes, len, &at, &record) && record.request == first.request) {
+		if (record.type == FCGI_STDIN && record.content == 0) {
+			return record.padding == 0 && at == len;
 		}
-		if (len - at < FCGI_HEADER_LEN + content + header.paddingLength) {
-			return false;
-		}
-		at += FCGI_HEADER_LEN + content + header.paddingLength;
 	}
 	return false;
 }
 
 enum status fcgi_await(int fd, int64_t until)
 {
-	unsigned char bytes[FCGI_WHOLE_MAX];
+	unsigned char bytes[FCGI_WHOLE_MAX + 1]; /* one more: what fills it has more to come */
 	short ready = 0;
 
 	for (;;) {
 		ssize_t len = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
 
 		if (len > 0) {
-			return is_whole(bytes, (size_t)len) ? OK : TOO_LARGE;
+			return (size_t)len <= FCGI_WHOLE_MAX && is_whole(bytes, (size_t)len) ? OK : TOO_LARGE;
 		}
 		if (len == 0 || (errno != EAGAIN && errno != EINTR)) {
 			return INVALID;
@@ -112,7 +145,7 @@ int fcgi_fd(const struct fcgi *fcgi)
 	return fcgi->request.ipcFd;
 }
 
-enum status fcgi_begin(struct fcgi *fcgi, int fd)
+enum status fcgi_begin(struct fcgi *fcgi, int fd, bool whole)
 {
 	/*
 	 * FCGX_Accept_r takes a descriptor that is in ipcFd already, but begins with FCGX_Finish_r, which closes it unless
@@ -123,6 +156,9 @@ enum status fcgi_begin(struct fcgi *fcgi, int fd)
 	fcgi->request.ipcFd = fd;
 	fcgi->request.keepConnection = 1;
 	fcgi->ended = false;
+	if (whole) {
+		(void)FCGX_Detach(&fcgi->request); /* wherever it is closed, nobody is waited for */
+	}
 	if (FCGX_Accept_r(&fcgi->request) != 0) {
 		return INVALID;
 	}

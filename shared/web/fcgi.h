@@ -49,8 +49,8 @@ void fcgi_free(struct fcgi *fcgi);
  *
  * fd      an accepted stream socket, non-blocking
  * until   monotonic us, for its first bytes; 0: they are not waited for
- * OK, TOO_LARGE (there is more to come, or more than a request: reading it may have to wait), NOT_FOUND (nothing came yet), INVALID (closed
- * or broken). The descriptor stays the caller's.
+ * OK, TOO_LARGE (there is more to come, or more or less than one plain request: reading it may have to wait), NOT_FOUND (nothing came yet),
+ * INVALID (closed or broken). The descriptor stays the caller's.
  */
 MUST_CHECK enum status fcgi_await(int fd, int64_t until);
 
@@ -60,10 +60,11 @@ MUST_CHECK enum status fcgi_set_blocking(int fd, int64_t timeout_us);
 /*
  * fcgi_begin - reads the request's beginning and parameters from a connection.
  *
- * fd   an accepted stream socket, blocking, or the request lies there whole; it is taken, on failure too
+ * fd      an accepted stream socket; it is taken, on failure too
+ * whole   fcgi_await() said OK of it; else it is a blocking one (fcgi_set_blocking())
  * OK (then call fcgi_end()), INVALID (closed, silent or broken before the parameters' end, or not a responder's request).
  */
-MUST_CHECK enum status fcgi_begin(struct fcgi *fcgi, int fd);
+MUST_CHECK enum status fcgi_begin(struct fcgi *fcgi, int fd, bool whole);
 
 /* fcgi_fd - the connection, until fcgi_end(). */
 int fcgi_fd(const struct fcgi *fcgi);

@@ -20,8 +20,9 @@
 #else
 #define STACK_BYTES ((size_t)512 * 1024)
 #endif
-/* What may block: peers who dawdle, names that are looked up. */
+/* Threads for peers who dawdle; and for names that are looked up, which those may need. */
 #define HELPERS 32
+#define LOOKUPS 8
 
 struct server {
 	const struct web_options *options;
@@ -29,6 +30,7 @@ struct server {
 	bool own_path; /* we made the socket, so we remove it */
 	atomic_bool broken; /* the listener is unusable: stop and say so */
 	struct helpers *helpers;
+	struct helpers *lookups;
 	struct worker *workers[CONFIG_THREADS_MAX];
 	size_t count;
 };
@@ -62,6 +64,7 @@ static enum status make_workers(struct server *server, size_t count)
 	struct worker_options options = {
 		.web = server->options,
 		.helpers = server->helpers,
+		.lookups = server->lookups,
 		.listener = server->listener,
 		.seats = ((size_t)config->requests + count - 1) / count,
 		.stack_bytes = STACK_BYTES,
@@ -110,7 +113,8 @@ static enum status serve(struct server *server)
 	enum status status = UNAVAILABLE;
 
 	server->helpers = helpers_new(HELPERS, STACK_BYTES);
-	if (server->helpers != NULL) {
+	server->lookups = helpers_new(LOOKUPS, STACK_BYTES);
+	if (server->helpers != NULL && server->lookups != NULL) {
 		status = make_workers(server, threads);
 	}
 	if (status == OK) {
@@ -126,6 +130,7 @@ static enum status serve(struct server *server)
 	}
 	end_workers(server);
 	helpers_free(server->helpers);
+	helpers_free(server->lookups);
 	return atomic_load(&server->broken) ? UNAVAILABLE : status;
 }
 

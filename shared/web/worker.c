@@ -46,14 +46,17 @@ struct worker {
 	struct fiber_loop *loop;
 	struct baton wake; /* of the accepting fiber: a stop, a connection that was handed over, a seat that it waits for */
 	atomic_bool stopping;
-	atomic_size_t connections;
+	atomic_size_t busy;        /* connections that have a seat or wait for one */
+	atomic_size_t connections; /* those that rest, too */
 
 	/* Of the worker's thread. */
 	struct seat *seats;
 	struct seat *free; /* the last one used first: its memory is warm */
 	size_t seat_count;
 	bool needs_seat;           /* the accepting fiber wants to know when one is given up */
-	struct connection *idle;
+	bool full;                 /* and has told the others */
+	struct connection *idle;   /* those that rest, the last one first */
+	struct connection *oldest;
 	struct connection *first;  /* those that wait for a seat, oldest first */
 	struct connection *last;
 	size_t waiting;
@@ -112,6 +115,8 @@ static void idle_add(struct connection *connection)
 	connection->next = worker->idle;
 	if (worker->idle != NULL) {
 		worker->idle->before = connection;
+	} else {
+		worker->oldest = connection;
 	}
 	worker->idle = connection;
 }
@@ -126,12 +131,15 @@ static void idle_remove(struct connection *connection)
 	}
 	if (connection->next != NULL) {
 		connection->next->before = connection->before;
+	} else {
+		connection->worker->oldest = connection->before;
 	}
 }
 
 /* It was kept: until the next request comes, it needs no seat. */
 static void rest(struct connection *connection)
 {
+	(void)atomic_fetch_sub(&connection->worker->busy, 1);
 	if (atomic_load(&connection->worker->stopping)) {
 		connection_close(connection);
 		return;
@@ -158,6 +166,7 @@ static void serve(struct seat *seat, struct connection *connection)
 		end = exchange_run_in_fiber(&seat->room, connection->fd, !connection->watched);
 	} while (end == EXCHANGE_KEPT && connection->rung);
 	if (end == EXCHANGE_CLOSED) {
+		(void)atomic_fetch_sub(&connection->worker->busy, 1);
 		connection_gone(connection);
 	} else {
 		rest(connection);
@@ -214,6 +223,7 @@ static bool add_seat(struct worker *worker)
 		.options = worker->options.web,
 		.arena = arena_new(ARENA_REQUEST_LIMIT),
 		.fcgi = fcgi_new(),
+		.helpers = worker->options.helpers,
 	};
 	baton_init(&seat->taken);
 	if (seat->room.arena == NULL || seat->room.fcgi == NULL || fiber_start(worker->loop, sit, seat) != OK) {
@@ -238,7 +248,7 @@ static void take_seat(struct worker *worker, struct connection *connection)
 	baton_post(&seat->taken);
 }
 
-/* Something came: a seat for it, when there is one. */
+/* Something came, and the connection was counted as busy: a seat for it, when there is one. */
 static void arrive(struct connection *connection)
 {
 	struct worker *worker = connection->worker;
@@ -249,6 +259,7 @@ static void arrive(struct connection *connection)
 	}
 	if (worker->seat_count == 0) {
 		warn(worker, ENOMEM);
+		(void)atomic_fetch_sub(&worker->busy, 1);
 		connection_close(connection);
 		return;
 	}
@@ -268,6 +279,7 @@ static void connection_ready(struct fiber_watch *watch)
 
 	if (connection->idle) {
 		idle_remove(connection);
+		(void)atomic_fetch_add(&connection->worker->busy, 1);
 		arrive(connection);
 	} else {
 		connection->rung = true;
@@ -276,18 +288,23 @@ static void connection_ready(struct fiber_watch *watch)
 
 /* ---- accepting ----------------------------------------------------------------------------------------------------------------- */
 
-/* The one with the fewest connections: those that are kept stay where they are. */
+/* A connection that is kept will be busy again: it counts, and twice while it is. */
+static size_t load_of(struct worker *worker)
+{
+	return atomic_load(&worker->connections) + atomic_load(&worker->busy);
+}
+
 static struct worker *least_busy(struct worker *self)
 {
 	struct worker *found = self;
-	size_t least = atomic_load(&self->connections);
+	size_t least = load_of(self);
 
 	for (size_t i = 0; i < self->options.count; i++) {
-		size_t connections = atomic_load(&self->options.all[i]->connections);
+		size_t load = load_of(self->options.all[i]);
 
-		if (connections < least) {
+		if (load < least) {
 			found = self->options.all[i];
-			least = connections;
+			least = load;
 		}
 	}
 	return found;
@@ -305,6 +322,7 @@ static bool hand_over(struct worker *other, struct connection *connection)
 		connection->next = other->handed;
 		other->handed = connection;
 		(void)atomic_fetch_add(&other->connections, 1);
+		(void)atomic_fetch_add(&other->busy, 1);
 	}
 	(void)pthread_mutex_unlock(&other->lock);
 	if (taken) {
@@ -345,6 +363,7 @@ static void welcome(struct worker *worker, int fd)
 	}
 	connection->worker = worker;
 	(void)atomic_fetch_add(&worker->connections, 1);
+	(void)atomic_fetch_add(&worker->busy, 1);
 	arrive(connection);
 }
 
@@ -368,21 +387,33 @@ static void accept_failed(struct worker *worker, int error)
 		return;
 	}
 	/*
-	 * EMFILE, ENFILE, ENOBUFS, ENOMEM, and whatever a kernel may add. It passes by itself; until then connections wait in the backlog, not
-	 * in a spinning thread.
+	 * EMFILE, ENFILE, ENOBUFS, ENOMEM, and whatever a kernel may add. What rests longest is given up for who comes; nginx makes another when
+	 * it needs one. Else it passes by itself; until then connections wait in the backlog, not in a spinning thread.
 	 */
 	warn(worker, error);
+	if (worker->oldest != NULL) {
+		struct connection *oldest = worker->oldest;
+
+		idle_remove(oldest);
+		connection_close(oldest);
+		return;
+	}
 	(void)baton_wait(&worker->wake, clock_monotonic_us() + BACK_OFF_US);
 }
 
 /* Of all that waits in the backlog only so much is taken as has a seat, or soon will. */
 static void wait_for_room(struct worker *worker)
 {
-	worker->needs_seat = true;
-	while (worker->waiting >= BURST && !atomic_load(&worker->stopping)) {
-		take_handed(worker);
-		(void)baton_wait(&worker->wake, BATON_NO_END);
+	/* Of those who wait for the listener the kernel may have woken this one alone. Told once, or two that are full would wake each other. */
+	for (size_t i = 0; i < worker->options.count && !worker->full; i++) {
+		if (worker->options.all[i] != worker) {
+			baton_post(&worker->options.all[i]->wake);
+		}
 	}
+	worker->full = true;
+	take_handed(worker);
+	worker->needs_seat = true;
+	(void)baton_wait(&worker->wake, BATON_NO_END);
 	worker->needs_seat = false;
 }
 
@@ -391,8 +422,13 @@ static void accept_connections(void *arg)
 	struct worker *worker = arg;
 	int burst = 0;
 
+	/* Whatever woke it, a stop is looked for before it waits again: several posts may have been one. */
 	while (!atomic_load(&worker->stopping)) {
-		wait_for_room(worker);
+		if (worker->waiting >= BURST) {
+			wait_for_room(worker);
+			continue;
+		}
+		worker->full = false;
 		int fd = accept4(worker->options.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		int error = errno;
 
@@ -448,7 +484,7 @@ struct worker *worker_new(const struct worker_options *options)
 	worker->options = *options;
 	baton_init(&worker->wake);
 	(void)pthread_mutex_init(&worker->lock, NULL);
-	worker->loop = fiber_loop_new(options->number, options->stack_bytes, options->helpers);
+	worker->loop = fiber_loop_new(options->number, options->stack_bytes, options->lookups);
 	if (worker->loop == NULL || fiber_start(worker->loop, accept_connections, worker) != OK) {
 		fiber_loop_free(worker->loop);
 		worker->loop = NULL;

@@ -16,12 +16,13 @@ struct worker;
 
 struct worker_options {
 	const struct web_options *web;
-	struct helpers *helpers;
+	struct helpers *helpers; /* for requests and answers that dawdle */
+	struct helpers *lookups; /* for what io needs (fiber_helpers()) */
 	int listener; /* non-blocking; borrowed, and shared with other workers */
 	size_t seats; /* requests at once, those that wait for a store included */
 	size_t stack_bytes;
 	size_t number; /* its place among all */
-	struct worker *const *all; /* those of the program, itself among them: connections go to the one that has the fewest */
+	struct worker *const *all; /* those of the program, itself among them: a new connection goes to the least busy one */
 	size_t count;
 	/* Called by a worker that finds the listener unusable; on its thread. It accepts no more then. */
 	void (*broken)(void *arg);

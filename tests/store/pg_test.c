@@ -754,6 +754,38 @@ static void waiting_goes_on_while_others_are_answered(void **state)
 	pg_pool_close(pool);
 }
 
+/* The server answered a moment ago: two whose time is over at once are no sign that it is silent. */
+static void who_runs_out_of_time_soon_after_an_answer_opens_no_breaker(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pg_pool *pool = open_pool(1);
+	struct pg_conn *conn = take(pool);
+	atomic_int order = 0;
+	struct taker takers[2];
+	pthread_t threads[2];
+	int64_t began = clock_monotonic_us();
+
+	for (int i = 0; i < 2; i++) {
+		takers[i] = (struct taker){.pool = pool, .patience_ms = 325, .order = &order};
+		assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, &takers[i]), 0);
+	}
+	while (clock_monotonic_us() < began + 200 * 1000) {
+		assert_int_equal(run_i64(conn, fixture->arena, SLEEP, 30), OK);
+	}
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(takers[i].status, TIMED_OUT);
+	}
+	assert_int_equal(run_i64(conn, fixture->arena, SLEEP, 1), OK);
+	pg_give(conn);
+	int64_t backend = backend_of(conn = take(pool), fixture->arena); /* no breaker refuses, and the connection is the same */
+	pg_give(conn);
+	conn = take(pool);
+	assert_int_equal(backend_of(conn, fixture->arena), backend);
+	pg_give(conn);
+	pg_pool_close(pool);
+}
+
 /* Four threads queue one after the other behind a held connection; whether they were served in that order. */
 static bool served_in_order(struct pg_pool *pool)
 {
@@ -1119,6 +1151,39 @@ static void fibers_share_connections(void **state UNUSED)
 	helpers_free(helpers);
 }
 
+static void block_a_while(void *arg UNUSED)
+{
+	(void)usleep(600 * 1000);
+}
+
+/* Either keeps the only helper busy, or wants to connect. */
+static void block_or_take(void *arg)
+{
+	struct napper *napper = arg;
+	struct pg_conn *conn = NULL;
+
+	if (napper->pool == NULL) {
+		offload(fiber_helpers(), block_a_while, NULL);
+		return;
+	}
+	napper->status = pg_take(napper->pool, in_ms(300), &conn);
+	pg_give(conn);
+}
+
+/* Nobody's name is looked up, so nobody is needed for it: who connects does not wait for helpers that are busy with something else. */
+static void connecting_needs_no_helper(void **state UNUSED)
+{
+	struct helpers *helpers = helpers_new(1, FIBERS_STACK);
+	struct pg_pool *pool = open_pool(2);
+	struct napper nappers[] = {{.pool = NULL}, {.pool = pool, .status = INTERNAL}, {.pool = pool, .status = INTERNAL}};
+
+	run_in_fibers(block_or_take, nappers, ARRAY_LEN(nappers), sizeof(nappers[0]), helpers);
+	assert_int_equal(nappers[1].status, OK);
+	assert_int_equal(nappers[2].status, OK);
+	pg_pool_close(pool);
+	helpers_free(helpers);
+}
+
 static int group_setup(void **state)
 {
 	int failed = testdb_setup(state);
@@ -1192,6 +1257,7 @@ int main(void)
 		TEST(a_passed_deadline_asks_nothing),
 		TEST(waiting_ends_after_250_ms_of_silence_or_at_the_deadline),
 		TEST(waiting_goes_on_while_others_are_answered),
+		TEST(who_runs_out_of_time_soon_after_an_answer_opens_no_breaker),
 		TEST(connections_go_to_who_waited_longest),
 		TEST(a_healthy_server_refuses_nobody),
 		TEST(a_refused_connection_is_not_hammered),
@@ -1201,6 +1267,7 @@ int main(void)
 		TEST(a_reserved_connection_stands_beside_the_pool),
 		TEST(a_reserved_connection_plans_its_statement_once),
 		TEST(fibers_share_connections),
+		TEST(connecting_needs_no_helper),
 	};
 	return cmocka_run_group_tests(tests, group_setup, testdb_teardown);
 }

@@ -335,6 +335,7 @@ static void a_descriptor_or_a_baton(void **state)
 /* ---- helpers ---- */
 
 struct work {
+	struct helpers *helpers;
 	pthread_t thread;
 	atomic_int *running;
 	atomic_int *most;
@@ -367,7 +368,7 @@ static void send_away(void *arg)
 {
 	struct work *work = arg;
 
-	offload(block, work);
+	offload(work->helpers, block, work);
 	work->order[(*work->count)++] = work->number;
 }
 
@@ -384,7 +385,7 @@ static void what_blocks_is_done_elsewhere_meanwhile(void **state)
 	(void)state;
 	assert_non_null(helpers);
 	for (int i = 0; i < 7; i++) {
-		work[i] = (struct work){.running = &running, .most = &most, .order = order, .count = &count, .number = i};
+		work[i] = (struct work){.helpers = helpers, .running = &running, .most = &most, .order = order, .count = &count, .number = i};
 	}
 	run_in_fibers(send_away, work, ARRAY_LEN(work), sizeof(work[0]), helpers);
 	assert_int_equal(count, 7);

@@ -172,6 +172,91 @@ static void what_follows_a_request_is_not_a_request(void **state)
 	attack(*state, "POST", "/nowhere", 0, true, false, 404);
 }
 
+/* A request of exactly so many bytes, asked to be kept; its last record, the end of the body, may have padding. */
+static void add_request_of(struct fastcgi_bytes *bytes, size_t size, size_t padding)
+{
+	static char body[65536];
+	char number[32];
+
+	memset(body, 'x', sizeof(body));
+	for (size_t len = size - 400; len < size && bytes->len != size; len++) {
+		bytes->len = 0;
+		fastcgi_begin(bytes, FASTCGI_RESPONDER, FASTCGI_KEEP_CONN);
+		fastcgi_param(bytes, "REQUEST_METHOD", "POST");
+		fastcgi_param(bytes, "DOCUMENT_URI", "/json");
+		fastcgi_param(bytes, "REMOTE_ADDR", "203.0.113.9");
+		fastcgi_param(bytes, "CONTENT_TYPE", "application/json");
+		(void)snprintf(number, sizeof(number), "%zu", len);
+		fastcgi_param(bytes, "CONTENT_LENGTH", number);
+		fastcgi_params_end(bytes);
+		fastcgi_stdin(bytes, body, len, true);
+	}
+	assert_int_equal(bytes->len, size);
+	bytes->ptr[size - 8 + 6] = (char)(unsigned char)padding;
+}
+
+/*
+ * Where what is looked at before reading ends, and where libfcgi's buffer of 8 KiB does: bytes behind the end mark were read as a next
+ * request, in its padding too.
+ */
+static void what_hides_behind_the_end_mark_is_not_a_request(void **state)
+{
+	static const struct {
+		size_t size;
+		bool padded;
+	} cases[] = {{8192, true}, {8184, true}, {16384, true}, {16384, false}, {16383, false}, {16385, false}, {12000, true}, {12000, false}};
+	struct web_child *child = *state;
+	int before = atomic_load(&marks->count[0]);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fastcgi_bytes forged = {0};
+		struct fastcgi_bytes bytes = {0};
+		struct fastcgi_answer answer;
+		int fd = fastcgi_connect(child->path);
+
+		add_forged(&forged);
+		add_request_of(&bytes, cases[i].size, cases[i].padded ? forged.len : 0);
+		fastcgi_add(&bytes, forged.ptr, forged.len);
+		assert_true(fastcgi_send(fd, &bytes));
+		answer = fastcgi_receive(fd, 5000);
+		assert_int_equal(answer.ends, 1);
+		assert_true(answer.closed);
+		fastcgi_answer_free(&answer);
+		(void)close(fd);
+		fastcgi_free(&bytes);
+		fastcgi_free(&forged);
+	}
+	assert_int_equal(atomic_load(&marks->count[0]), before);
+}
+
+/* The end mark of another request ends nothing; what does not begin as a responder's request is not kept either. */
+static void an_end_mark_of_another_request_keeps_nothing(void **state)
+{
+	struct web_child *child = *state;
+	struct fastcgi_bytes bytes = {0};
+	struct fastcgi_answer answer;
+	int fd = fastcgi_connect(child->path);
+
+	fastcgi_request(&bytes, "GET", "/get", "", "");
+	fastcgi_keep(&bytes);
+	bytes.ptr[bytes.len - 8 + 3] = 2; /* the request's number in the last record */
+	assert_true(fastcgi_send(fd, &bytes));
+	answer = fastcgi_receive(fd, 5000);
+	assert_true(answer.closed);
+	fastcgi_answer_free(&answer);
+	(void)close(fd);
+	bytes.len = 0;
+	fastcgi_begin(&bytes, FASTCGI_AUTHORIZER, FASTCGI_KEEP_CONN);
+	fastcgi_param(&bytes, "REQUEST_METHOD", "GET");
+	fastcgi_params_end(&bytes);
+	fastcgi_stdin(&bytes, "", 0, true);
+	answer = fastcgi_call(child->path, &bytes);
+	assert_int_equal(answer.status, 0);
+	assert_true(answer.closed);
+	fastcgi_answer_free(&answer);
+	fastcgi_free(&bytes);
+}
+
 /* A stream that times out half read is closed too, with KEEP_CONN asked for. */
 static void a_broken_body_ends_the_connection(void **state)
 {
@@ -199,6 +284,8 @@ int main(void)
 		cmocka_unit_test(the_forged_request_would_work),
 		cmocka_unit_test(no_refusal_runs_what_the_body_carries),
 		cmocka_unit_test(what_follows_a_request_is_not_a_request),
+		cmocka_unit_test(what_hides_behind_the_end_mark_is_not_a_request),
+		cmocka_unit_test(an_end_mark_of_another_request_keeps_nothing),
 		cmocka_unit_test(a_broken_body_ends_the_connection),
 	};
 

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 
 #define CROWD 40
 #define QUEUE 100 /* of those that come while all seats are taken; more than may be accepted to wait for one */
+#define SCARCE 64 /* descriptors */
 #define LONG_WHILE (20 * SECOND_US) /* as a timeout of connections: no test waits for it */
 
 enum mark {
@@ -58,7 +60,14 @@ static enum status run_big(struct route_call *call)
 	return OK;
 }
 
+static enum status run_thread(struct route_call *call)
+{
+	response_json(call, str_printf(call->ctx->arena, "%zu", fiber_loop_number()));
+	return OK;
+}
+
 static const struct route routes[] = {
+	ROUTE(METHOD_GET, "/thread", ROUTE_PUBLIC, .deadline_us = 5 * SECOND_US, .run = run_thread),
 	ROUTE(METHOD_GET, "/wait", ROUTE_PUBLIC, .deadline_us = 5 * SECOND_US, .run = run_wait),
 	ROUTE(METHOD_POST, "/length", ROUTE_PUBLIC, .deadline_us = 5 * SECOND_US, .body_limit = 1000000, .run = run_length),
 	ROUTE(METHOD_GET, "/big", ROUTE_PUBLIC, .deadline_us = 5 * SECOND_US, .run = run_big),
@@ -444,6 +453,108 @@ static void who_dawdles_on_a_kept_connection_holds_up_nobody(void **state)
 	assert_int_equal(web_child_stop(&child), 0);
 }
 
+/* The next request of a connection, while the first is in hand: it is served then, though nothing more comes. */
+static void who_asks_again_before_his_answer_gets_both(void **state)
+{
+	struct web_child child = {0};
+	int fd = -1;
+
+	(void)state;
+	start(&child, 4);
+	fd = fastcgi_connect(child.path);
+	send_kept(fd, "POST", "/length", "1"); /* from now on it is watched */
+	expect_kept(fd, "1");
+	send_kept(fd, "GET", "/wait", "");
+	await_begun(1);
+	send_kept(fd, "POST", "/length", "12345");
+	(void)usleep(20 * 1000);
+	atomic_store(&marks->count[RELEASED], 1);
+
+	struct fastcgi_answer answer = fastcgi_receive_one(fd, 5000);
+
+	assert_int_equal(answer.status, 200);
+	if (answer.ends == 1) { /* both may have come together */
+		fastcgi_answer_free(&answer);
+		answer = fastcgi_receive_one(fd, 5000);
+	}
+	assert_non_null(strstr(answer.body, "5"));
+	fastcgi_answer_free(&answer);
+	(void)close(fd);
+	assert_int_equal(web_child_stop(&child), 0);
+}
+
+/* One thread has all hands full with connections that it keeps; whoever comes anew is the other's. */
+static void keep_one_thread_busy(char busy)
+{
+	struct web_child child = {0};
+	int fds[CROWD];
+	char thread[CROWD];
+	int on_busy = 0;
+
+	start(&child, 4);
+	for (int i = 0; i < CROWD; i++) {
+		fds[i] = fastcgi_connect(child.path);
+		send_kept(fds[i], "GET", "/thread", "");
+
+		struct fastcgi_answer answer = fastcgi_receive_one(fds[i], 5000);
+
+		thread[i] = answer.body[0];
+		on_busy += thread[i] == busy;
+		fastcgi_answer_free(&answer);
+	}
+	assert_in_range(on_busy, CROWD / 4, CROWD - CROWD / 4); /* more than its seats, and than may wait for one */
+	for (int i = 0; i < CROWD; i++) {
+		if (thread[i] == busy) {
+			send_kept(fds[i], "GET", "/wait", "");
+		}
+	}
+	await_begun(2);
+	(void)usleep(50 * 1000);
+	expect_quick(&child);
+	expect_quick(&child);
+	atomic_store(&marks->count[RELEASED], 1);
+	for (int i = 0; i < CROWD; i++) {
+		if (thread[i] == busy) {
+			expect_kept(fds[i], "\"waited\"");
+		}
+		(void)close(fds[i]);
+	}
+	assert_int_equal(web_child_stop(&child), 0);
+}
+
+static void who_comes_anew_goes_to_the_idle_thread(void **state)
+{
+	(void)state;
+	keep_one_thread_busy('0');
+	keep_one_thread_busy('1');
+}
+
+/* Resting connections are what a shortage of descriptors takes first. */
+static void a_shortage_of_descriptors_ends_those_that_rest(void **state)
+{
+	struct web_child child = {0};
+	struct rlimit before;
+	struct rlimit few;
+	int fds[SCARCE];
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){.rlim_cur = SCARCE, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	start(&child, 8);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (int i = 0; i < SCARCE; i++) {
+		fds[i] = fastcgi_connect(child.path);
+		send_kept(fds[i], "POST", "/length", "12");
+		expect_kept(fds[i], "2");
+	}
+	expect_quick(&child);
+	for (int i = 0; i < SCARCE; i++) {
+		(void)close(fds[i]);
+	}
+	assert_int_equal(web_child_stop(&child), 0);
+}
+
 /* What rests is closed at once, what is in hand after its answer. */
 static void a_stop_closes_kept_connections(void **state)
 {
@@ -483,6 +594,9 @@ int main(void)
 		cmocka_unit_test(a_connection_that_rests_needs_no_seat),
 		cmocka_unit_test(a_connection_in_doubt_is_closed),
 		cmocka_unit_test(who_dawdles_on_a_kept_connection_holds_up_nobody),
+		cmocka_unit_test(who_asks_again_before_his_answer_gets_both),
+		cmocka_unit_test(who_comes_anew_goes_to_the_idle_thread),
+		cmocka_unit_test(a_shortage_of_descriptors_ends_those_that_rest),
 		cmocka_unit_test(a_stop_closes_kept_connections),
 	};
 
