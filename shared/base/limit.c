@@ -169,12 +169,11 @@ bool limit_rate_allow(struct limit_table *table, struct str key, int per_minute,
 
 	struct rate_place *place = rate_place_of(set, hash);
 
-	/* The bucket as one moment (GCRA): a token costs a share of the minute that an empty bucket needs to fill. */
-	full_at = place->full_at < now_us ? now_us : place->full_at;
-	if (full_at > now_us + MINUTE) {
-		full_at = now_us + MINUTE; /* the clock was set back */
+	if (place->full_at > now_us + MINUTE) {
+		place->full_at = now_us + MINUTE; /* the clock was set back: the bucket is empty, and fills from now on */
 	}
-	full_at += MINUTE / per_minute;
+	/* The bucket as one moment (GCRA): a token costs a share of the minute that an empty bucket needs to fill. */
+	full_at = (place->full_at < now_us ? now_us : place->full_at) + MINUTE / per_minute;
 	allowed = full_at <= now_us + MINUTE;
 	if (allowed) {
 		place->full_at = full_at;
