@@ -114,8 +114,7 @@ class Proof:
 
     async def move_clock(self):
         self.seconds += self.random.choice([60, 3600, 86400, 2 * 86400, 3 * 86400])
-        with open(self.stack.run_dir + "/clock", "w") as file:
-            file.write(f"{self.seconds}\n")
+        self.stack.write_clock(self.seconds)
 
     async def run(self, operations):
         await self.give_history()
