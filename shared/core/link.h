@@ -25,7 +25,6 @@
 #define LINK_NOT_ME_US DAY_US              /* the issuer's "Not me" */
 #define LINK_UNDO_US (7 * DAY_US)          /* a merge of two histories */
 #define LINK_RELINK_WAIT_US DAY_US         /* a detached identity, to another account than it left */
-#define LINK_SENSITIVE_WAIT_US DAY_US      /* /mydata, /forgetme, /access after a link */
 #define LINK_MERGES_MAX 3                  /* of two histories per account */
 #define LINK_MERGES_WINDOW_US (30 * DAY_US)
 

@@ -24,8 +24,7 @@ enum reply_line_kind {
 	REPLY_LINE_UNSET = 0,
 	REPLY_TITLE, /* bold */
 	REPLY_TEXT,
-	REPLY_FIELD, /* rendered like text on Telegram; a field of the embed is not used: plain content on Discord too */
-	REPLY_GAP,   /* an empty line */
+	REPLY_GAP, /* an empty line */
 	REPLY_LINE_COUNT
 };
 

@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "io/group.h"
-
 struct keyed {
 	struct str key;
 	size_t index;

@@ -3,8 +3,6 @@
 
 #include <assert.h>
 
-#include "io/group.h"
-
 static void look_up(void *owner, struct gather_batch *batch, int64_t deadline)
 {
 	const struct group_lane *lane = owner;

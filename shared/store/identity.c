@@ -214,14 +214,6 @@ enum status account_lock(struct tx *tx, const int64_t *ids, size_t count)
 	return (size_t)pg_row_count(rows) == count ? OK : NOT_FOUND;
 }
 
-enum status account_survivor(struct tx *tx, int64_t account_id, int64_t *ret_survivor)
-{
-	struct pg_params params = tx_params(tx);
-
-	pg_add_i64(&params, account_id);
-	return query_i64(tx, SQL_ACCOUNT_SURVIVOR, &params, ret_survivor);
-}
-
 enum status account_set_language(struct tx *tx, int64_t account_id, enum language language)
 {
 	struct pg_params params = tx_params(tx);

@@ -323,24 +323,6 @@ enum status merge_read(struct tx *tx, int64_t merge_id, struct link_merge *ret_m
 	return OK;
 }
 
-enum status merge_latest(struct tx *tx, int64_t account_id, int64_t *ret_merge_id)
-{
-	struct pg_params params = tx_params(tx);
-	struct pg_rows *rows = NULL;
-	enum status status = OK;
-
-	pg_add_i64(&params, account_id);
-	status = tx_query(tx, SQL_MERGE_LATEST, &params, &rows);
-	if (status != OK) {
-		return status;
-	}
-	if (pg_row_count(rows) == 0) {
-		return NOT_FOUND;
-	}
-	*ret_merge_id = pg_i64(rows, 0, 0);
-	return OK;
-}
-
 static enum status run_one(struct tx *tx, enum sql id, int64_t value)
 {
 	struct pg_params params = tx_params(tx);

@@ -50,7 +50,6 @@ MUST_CHECK enum status identity_account_now(struct tx *tx, int64_t identity_id, 
 
 /* account_lock - FOR NO KEY UPDATE in id order. OK; NOT_FOUND when one of them is merged, erased or unknown. */
 MUST_CHECK enum status account_lock(struct tx *tx, const int64_t *ids, size_t count);
-MUST_CHECK enum status account_survivor(struct tx *tx, int64_t account_id, int64_t *ret_survivor);
 /* account_set_language - OK, NOT_FOUND (the account became part of another). */
 MUST_CHECK enum status account_set_language(struct tx *tx, int64_t account_id, enum language language);
 /* account_create_after - a new account for an identity that leaves `account_id`: same language and visibility, no balance. */
@@ -136,8 +135,6 @@ MUST_CHECK enum status merge_insert(struct tx *tx, const struct link_merge *merg
  * joining carried it on. OK, NOT_FOUND.
  */
 MUST_CHECK enum status merge_read(struct tx *tx, int64_t merge_id, struct link_merge *ret_merge, int64_t *ret_holder);
-/* merge_latest - of what can still be undone. OK, NOT_FOUND. */
-MUST_CHECK enum status merge_latest(struct tx *tx, int64_t account_id, int64_t *ret_merge_id);
 /* merge_part - the reverse of merge_move: the loser lives again with those of its identities that are still at `holder`, in their order. */
 MUST_CHECK enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t holder);
 /* merge_mark_undone - and later joinings that carried it on have neither its sums to give back nor its identities to take along. */

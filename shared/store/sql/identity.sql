@@ -79,10 +79,6 @@ SELECT can_message FROM public.identity_reach WHERE identity_id = $1::bigint AND
 -- name: account_lock
 SELECT id FROM public.account WHERE id = ANY($1::bigint[]) AND merged_into IS NULL AND erased_at IS NULL ORDER BY id FOR NO KEY UPDATE;
 
--- The account that holds a merged one's data now.
--- name: account_survivor
-SELECT coalesce((SELECT f.survivor_id FROM public.account_family f WHERE f.account_id = $1::bigint), $1::bigint);
-
 -- name: account_set_language
 UPDATE public.account SET language = $2::text WHERE id = $1::bigint AND merged_into IS NULL;
 

@@ -110,13 +110,6 @@ FROM public.merge m LEFT JOIN public.account_family f ON f.account_id = m.surviv
 WHERE m.id = $1::bigint
 GROUP BY m.id, f.survivor_id;
 
--- The newest joining that an account can still undo, for the operator and the pages.
--- name: merge_latest
-SELECT m.id FROM public.merge m
-WHERE m.undone_at IS NULL AND m.survivor_id IN (
-    SELECT $1::bigint UNION SELECT account_id FROM public.account_family WHERE survivor_id = $1::bigint)
-ORDER BY m.at DESC, m.id DESC LIMIT 1;
-
 -- Brought back to life: it points to nobody, and what had become part of it points to it again.
 -- name: family_leave
 DELETE FROM public.account_family WHERE account_id = $1::bigint;
