@@ -1,14 +1,14 @@
 /*
  * arena - memory of one request.
  *
- * Everything that a request allocates comes from its thread's arena and is gone at the next arena_reset(). Foreign
+ * Everything that a request allocates comes from its own arena and is gone at the next arena_reset(). Foreign
  * objects (PGresult, json_t) hang on it by arena_defer() hooks, which run newest first at reset.
  *
  * An arena has a byte limit. Past it allocation answers NULL and the arena is *failed* until its reset: whoever commits
  * or answers asks arena_failed() once, so that half a value never leaves the process.
  *
  * In sanitizer builds every allocation has its own malloc, so that AddressSanitizer sees a one-byte overflow.
- * Not thread-safe: one thread, one arena.
+ * Not thread-safe: of one user at a time.
  */
 #ifndef TRIVET_BASE_ARENA_H
 #define TRIVET_BASE_ARENA_H

@@ -1,7 +1,7 @@
 /*
  * ctx - what every use case is handed: whose memory, what time, until when.
  *
- * Made once per request (or job) in layer 7; the clock is read there and nowhere below (decisions.md 22).
+ * Made once per request (web) or job (layer 7); the clock is read there and nowhere below (decisions.md 22).
  */
 #ifndef TRIVET_BASE_CTX_H
 #define TRIVET_BASE_CTX_H

@@ -1,5 +1,5 @@
 /*
- * log - one structured line on standard error; only programs (layer 7) and web's request line call it.
+ * log - one structured line on standard error; called by programs (layer 7) and web, and by service only where nobody is answered.
  *
  * logfmt: `level=info at=2026-11-20T13:24:14.1Z event=request route=... status=200`. Foreign bytes are escaped: a value
  * with anything but printable ASCII, or with a quote, backslash, equals sign or space, is quoted and escaped (\n, \xHH). Never a

@@ -14,7 +14,7 @@ struct helpers;
 /*
  * helpers_new - at most `count` threads, at least 1, with stacks of so many bytes.
  *
- * Their signals are those that are blocked in the thread that needs the first of them. Returns NULL when the system has no memory.
+ * Their signals are those that are blocked in the thread that needed it first. Returns NULL when the system has no memory.
  */
 struct helpers *helpers_new(size_t count, size_t stack_bytes);
 

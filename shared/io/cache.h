@@ -2,9 +2,9 @@
  * cache - Redis: a pool of connections, each call with a deadline; the only file that knows hiredis.
  *
  * Fail closed: any error, timeout or unexpected reply destroys the connection and answers UNAVAILABLE; nothing that Redis says
- * is believed further than "this code exists" (decisions.md 10). Never called with a PostgreSQL connection held (asserted).
- * A call waits at most 250 ms, and never past `deadline` (monotonic microseconds). After a failure further calls fail at once
- * for 200 ms, then one tries again.
+ * is believed further than "this code exists" (decisions.md 10) and "this is a place on a public board". Never called with a
+ * PostgreSQL connection held (asserted). Each question to Redis waits at most 250 ms (cache_window_enter() may ask twice), and none past
+ * `deadline` (monotonic microseconds). After a failure further calls fail at once for 200 ms, then one tries again.
  */
 #ifndef TRIVET_IO_CACHE_H
 #define TRIVET_IO_CACHE_H
@@ -17,7 +17,8 @@
 
 struct cache;
 
-/* cache_open - redis://[user[:password]@]host:port/db or unix:///path?user=..&password=..&db=n; connects lazily. OK, INVALID. */
+/* cache_open - redis://[user[:password]@]host:port/db or unix:///path?user=..&password=..&db=n; connects lazily. OK, INVALID,
+ * UNAVAILABLE (no memory). */
 MUST_CHECK enum status cache_open(struct str url, int connections, struct cache **ret_cache);
 void cache_close(struct cache *cache);
 

@@ -5,7 +5,7 @@
  * ($CREDENTIALS_DIRECTORY/<KEY>), environment. An empty value counts as not given. A missing or malformed one stops the program at start
  * with one line that names key, value (never of a secret) and remedy (contract.md 2).
  *
- * Each setting is one row of the table in config.c; docs/CONFIG.md and docs/trivet.conf.sample are generated from it.
+ * Each setting is one row of the table in config_table.c; docs/CONFIG.md and docs/trivet.conf.sample are generated from it.
  */
 #ifndef TRIVET_IO_CONFIG_H
 #define TRIVET_IO_CONFIG_H
@@ -65,7 +65,7 @@ struct config {
 	int64_t redis_connections;
 	int64_t commands_per_minute; /* of one person; heavy ones a third (shared/command) */
 	enum log_level_setting { CONFIG_LOG_DEBUG = 0, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR } log_level;
-	bool development; /* loopback stack: plain-HTTP cookie name, clock offset, no rate limits on loopback */
+	bool development; /* loopback stack: clock offset */
 	struct config_bot bots[CONFIG_BOTS_MAX];
 	size_t bot_count;
 };

@@ -231,7 +231,7 @@ static bool read_development(const struct setting *row, struct str text, void *r
 		return false;
 	}
 #ifndef TRIVET_DEVELOPMENT
-	/* An installed build has no clock to set and no plain cookie to give. */
+	/* An installed build has no clock to set. */
 	if (wanted) {
 		return false;
 	}
@@ -432,7 +432,7 @@ const struct setting config_settings[] = {
 		.min = 1,
 		.max = 4096,
 		.remedy = "leave it out for 128",
-		.what = "Requests that one process serves at once, those that wait for a store included.",
+		.what = "Requests that one process serves at once, those that wait for a store included; shared out evenly among THREADS, rounded up.",
 	},
 	{
 		.key = "COMMANDS_PER_MINUTE",
@@ -452,7 +452,7 @@ const struct setting config_settings[] = {
 		.min = 1,
 		.max = 64,
 		.remedy = "leave it out for 8",
-		.what = "Connections of one process to PostgreSQL.",
+		.what = "Connections in one process's pool to PostgreSQL; trivet-discord has one, trivet-telegram two for each thread beside it.",
 	},
 	{
 		.key = "REDIS_CONNECTIONS",
@@ -480,7 +480,7 @@ const struct setting config_settings[] = {
 		.fallback = "no",
 		.form = "no (yes only in a build for development)",
 		.remedy = "leave it out",
-		.what = "A stack on loopback: cookies without TLS, a clock that can be set. Installed builds refuse it.",
+		.what = "A stack on loopback: a clock that can be set. Installed builds refuse it.",
 	},
 };
 

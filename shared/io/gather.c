@@ -20,8 +20,8 @@ enum turn {
 };
 
 /*
- * A caller of gather_bring(); lives on its stack. Each wakes by a baton of his own and needs no lock then: thirty who wake at once
- * would only queue for it.
+ * A caller of gather_bring(); lives on its stack. Each wakes by a baton of his own and needs no lock then: threads that
+ * wake at once would only queue for it.
  */
 struct waiter {
 	struct baton wake; /* posted once, when the turn is no longer TURN_WAITS */

@@ -1,9 +1,9 @@
 /*
- * gather - threads that bring work of one kind at the same time have it done together: one of them leads, the others wait.
+ * gather - fibers or threads that bring work of one kind at the same time have it done together: one of them leads, the others wait.
  *
- * A thread that brings a row while a batch is worked on joins the next batch; the first to come leads at once, and hands the lead to one
- * who waits in the next. No timer, so no delay when idle. A row is copied when it is brought: whoever leaves at his deadline leaves
- * nothing behind that the leader still reads.
+ * Who brings a row while a batch is worked on joins the next batch; the first to come leads at once, after the fibers of his thread that
+ * are ready that moment, and hands the lead to one who waits in the next. No timer, so no delay when idle. A row is copied when it is
+ * brought: whoever leaves at his deadline leaves nothing behind that the leader still reads.
  *
  * group_commit.h makes durable appends of it, group_read.h lookups.
  */
@@ -18,7 +18,7 @@
 #define GATHER_BYTES_MAX ((size_t)256 * 1024)
 #define GATHER_COLUMNS_MAX 16
 
-/* What one thread brings: text form of each column; absent = NULL. */
+/* What each brings: text form of each column; absent = NULL. */
 struct gather_row {
 	struct str columns[GATHER_COLUMNS_MAX];
 };

@@ -79,7 +79,7 @@ static struct json *made(json_t *value)
 
 /*
  * Whether the text nests at most JSON_DEPTH_MAX deep. jansson's own limit is 2048 and fixed when it was built, and its
- * recursion has to fit our small thread stacks.
+ * recursion has to fit a fiber's stack.
  */
 static bool depth_ok(struct str text)
 {

@@ -1,7 +1,7 @@
 /*
  * json - strict reading and building of JSON; the only file that knows jansson.
  *
- * Every tree lives in the arena bound to the thread (json_bind_arena): nothing is freed one by one, the arena's limit
+ * Every tree lives in the arena that is bound (json_bind_arena): nothing is freed one by one, the arena's limit
  * bounds the tree too (decisions.md 6). Reading rejects duplicate keys, trailing bytes, NUL in strings, bad UTF-8, more than
  * JSON_DEPTH_MAX levels of nesting. Getters are strict: an integer written 1.0 is not an integer, an id never goes through a double.
  */
@@ -25,7 +25,7 @@ struct json;
 /* json_setup - once per process, before threads: allocators, hash seed. */
 void json_setup(void);
 
-/* json_bind_arena - the calling thread's trees live in `arena` from now on; NULL unbinds (allocation then fails). */
+/* json_bind_arena - trees of the fiber or thread that calls live in `arena` from now on; NULL unbinds (allocation then fails). */
 void json_bind_arena(struct arena *arena);
 
 /* json_read - parses an object or array; binds `arena` only meanwhile. OK, INVALID, TOO_LARGE (arena). */

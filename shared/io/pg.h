@@ -5,8 +5,9 @@
  * - Nothing here names a table: statements come as a table of (name, SQL) when the pool opens and are prepared by name on a
  *   connection's first use of each.
  * - A connection that failed or timed out is destroyed, never reused (pitfalls.md 0.8).
- * - No call waits past the deadline it was given. None waits longer than a second for a free connection, nor longer than 250 ms in which
- *   the server says nothing to anybody: who comes with many others has to wait for them, but keeps time for his own statements.
+ * - No call waits past the deadline it was given. None waits longer than a second for a free connection, nor when the server said nothing
+ *   to anybody through 250 ms (looked at so often, so up to 500 ms after its last word): who comes with many others has to wait for them,
+ *   but keeps time for his own statements.
  * - Two timeouts in a row, without an answer to anybody in between, open the breaker: calls fail within 1 ms with UNAVAILABLE until
  *   the probe thread (every 200 ms) succeeds. After a refused connection one call per 200 ms tries again, the others fail at once.
  * - fsync, synchronous_commit and full_page_writes are on, or no connection is made (UNAVAILABLE, pg_pool_error() says why).
@@ -98,7 +99,7 @@ void pg_pool_warm(struct pg_pool *pool, int64_t deadline);
 MUST_CHECK enum status pg_pool_ready(struct pg_pool *pool, int64_t deadline);
 
 /*
- * pg_take - a connection for the calling thread, until pg_give(). A thread holds one at most (asserted): one pooled thing at a
+ * pg_take - a connection for the fiber or thread that calls, until pg_give(). It holds one at most (asserted): one pooled thing at a
  * time (decisions.md 3).
  *
  * deadline    monotonic microseconds
@@ -109,7 +110,7 @@ MUST_CHECK enum status pg_take(struct pg_pool *pool, int64_t deadline, struct pg
 /* pg_give - back to the pool; destroyed when broken or inside a transaction. pg_give(NULL) is fine. */
 void pg_give(struct pg_conn *conn);
 
-/* pg_holding - whether the calling thread holds a connection; cache and group_commit assert that it does not. */
+/* pg_holding - whether the fiber or thread that calls holds a connection; cache and group assert that it does not. */
 bool pg_holding(void);
 
 /* pg_pool_error - why the last connection could not be made, for the log only; absent when none failed. */

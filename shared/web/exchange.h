@@ -37,7 +37,8 @@ void exchange_run(const struct exchange_room *room, int fd);
  *
  * fd       a non-blocking one; taken when it is closed
  * waits    whether the first bytes are waited for
- * What does not come at once or does not fit at once is read or written by a helper (base/offload.h); such a connection is closed.
+ * What is not there whole at once is served by a helper (base/offload.h), an answer that does not fit at once is written by one; such a
+ * connection is closed.
  */
 enum exchange_end exchange_run_in_fiber(const struct exchange_room *room, int fd, bool waits);
 

@@ -40,12 +40,13 @@ MUST_CHECK enum status fcgi_setup(void);
 struct fcgi *fcgi_new(void);
 void fcgi_free(struct fcgi *fcgi);
 
-/* A request that is not longer is waited for without reading it; and so much of an answer fits into the socket's buffer. */
+/* A request that is longer is not looked at whole; and so much of an answer fits into the socket's buffer. */
 #define FCGI_WHOLE_MAX ((size_t)16 * 1024)
 #define FCGI_ANSWER_MAX ((size_t)64 * 1024)
 
 /*
- * fcgi_await - waits for the request to lie there whole, so that reading it blocks nobody; it is not read yet.
+ * fcgi_await - waits for the first bytes and says whether the whole request lies there, so that reading it blocks nobody; it is not read
+ * yet.
  *
  * fd      an accepted stream socket, non-blocking
  * until   monotonic us, for its first bytes; 0: they are not waited for

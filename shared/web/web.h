@@ -7,8 +7,8 @@
  *   exchange.h the life of one request
  *
  * Life of a request: accept (worker.h: few threads, a fiber for each request) - parameters - one exact route on the normalised path -
- * method - deadline - size, content type, access by address - body read whole - verify - the endpoint - the answer - connection
- * closed - one log line and metrics - arena reset.
+ * method - deadline - access by address, size - body read whole - verify - content type - the endpoint - the answer - connection kept
+ * (fcgi.h) or closed - one log line and metrics - arena reset.
  */
 #ifndef TRIVET_WEB_WEB_H
 #define TRIVET_WEB_WEB_H

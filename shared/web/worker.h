@@ -38,7 +38,7 @@ MUST_CHECK enum status worker_start(struct worker *worker);
 /* worker_stop - asks it to accept no more; from any thread. */
 void worker_stop(struct worker *worker);
 
-/* worker_join - waits until all it has in hand is answered. After worker_stop(); one that was never started has nothing. */
+/* worker_join - waits until all it has in hand is answered. After worker_stop(); one that was never started is ended here. */
 void worker_join(struct worker *worker);
 
 /* worker_free - when all were joined. worker_free(NULL) is fine. */

@@ -190,7 +190,7 @@ static void losers_of_the_race_go_on(void **state)
 	stop(&child);
 }
 
-/* Connections that say nothing, say half a header, or leave at once: each may cost a thread its timeout, no more. */
+/* Connections that say nothing, say half a header, or leave at once: each may cost a seat its timeout, no more. */
 static void silent_peers_hold_nobody_for_long(void **state)
 {
 	const struct {

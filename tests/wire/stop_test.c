@@ -44,7 +44,7 @@ static void ends_on(int number)
 	int status = -1;
 
 	web_child_start(&child, routes, ARRAY_LEN(routes), 8, 0, -1);
-	(void)usleep(50 * 1000); /* all eight idle */
+	(void)usleep(50 * 1000); /* all eight seats empty */
 
 	int64_t began = clock_monotonic_us();
 
@@ -58,7 +58,7 @@ static void ends_on(int number)
 	web_child_clean(&child);
 }
 
-static void eight_idle_threads_end_within_a_second(void **state)
+static void eight_idle_seats_end_within_a_second(void **state)
 {
 	(void)state;
 	ends_on(SIGTERM);
@@ -166,7 +166,7 @@ static void the_inherited_socket_survives(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(eight_idle_threads_end_within_a_second),
+		cmocka_unit_test(eight_idle_seats_end_within_a_second),
 		cmocka_unit_test(signals_of_no_meaning_here_do_not_end_it),
 		cmocka_unit_test(the_request_in_hand_is_answered),
 		cmocka_unit_test(the_inherited_socket_survives),
