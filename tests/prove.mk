@@ -11,9 +11,9 @@ prove-redeem: all
 prove-forged: all
 	$(PROVE) forged.py
 prove-term: all
-	$(PROVE) restarts.py term
+	$(PROVE) restarts.py term $(PROVE_ARGS)
 prove-kill: all
-	$(PROVE) restarts.py kill
+	$(PROVE) restarts.py kill $(PROVE_ARGS)
 prove-events: all
 	$(PROVE) events.py $(PROVE_ARGS)
 prove-messages: all

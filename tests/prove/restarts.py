@@ -1,8 +1,9 @@
 """Proof: programs may be stopped or killed at any moment under load, and nothing that was acknowledged is lost or done twice.
 
-usage: restarts.py term|kill [SECONDS]   (120; make prove-term, make prove-kill)
+usage: restarts.py term|kill [SECONDS [RATE [AT_ONCE]]]   (120 500 1000; make prove-term, make prove-kill, PROVE_ARGS="60 150 24")
 
-500 requests a second of commands with an effect (/lang, /getcode and /code on both platforms), while every half second the next program gets SIGTERM (or -9).
+RATE requests a second of commands with an effect (/lang, /getcode and /code on both platforms), while every half second the next program gets
+SIGTERM (or -9).
 term: every answer is 200. kill: every request is answered 200 or, sent again as Telegram would, takes effect once.
 """
 import asyncio
@@ -20,6 +21,7 @@ from conftest import temporary_stack, wait_for  # noqa: E402
 from crowd import CODE, Crowd  # noqa: E402
 
 RATE = 500
+AT_ONCE = 1000
 EVERY = 0.5
 
 
@@ -90,14 +92,14 @@ class Load:
                     pass
             await asyncio.sleep(EVERY)
 
-    async def run(self, signal_number, seconds):
+    async def run(self, signal_number, seconds, rate, at_once):
         end, started, number, tasks = time.monotonic() + seconds, time.monotonic(), 0, set()
         disturbing = asyncio.create_task(self.disturb(signal_number, end))
         kinds = (self.language, self.discord_language, self.language, self.discord_language, self.pair)
         while time.monotonic() < end:
             # a pair is three requests, the others one
-            due = int((time.monotonic() - started) * RATE / 1.4)
-            while number < due:
+            due = int((time.monotonic() - started) * rate / 1.4)
+            while number < due and len(tasks) < at_once:
                 task = asyncio.create_task(kinds[number % len(kinds)](number))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
@@ -119,17 +121,18 @@ def check_effects(stack, load):
     return [user for user, wanted in load.languages if held.get(user) != wanted], [user for user in load.redeemers if merges.get(user) != 1]
 
 
-async def prove(stack, signal_number, seconds):
-    async with Crowd(stack.env, connections=1000) as crowd:
+async def prove(stack, signal_number, seconds, rate=RATE, at_once=AT_ONCE):
+    """`at_once` are in flight: past it fewer are sent than `rate` a second, so that a slow machine is not asked for more than it can."""
+    async with Crowd(stack.env, connections=at_once) as crowd:
         load = Load(stack, crowd)
-        took = await load.run(signal_number, seconds)
+        took = await load.run(signal_number, seconds, rate, at_once)
         return load, took
 
 
-def main(kind, seconds):
+def main(kind, seconds=120, rate=RATE, at_once=AT_ONCE):
     with temporary_stack() as stack:
         stack.up()
-        load, took = asyncio.run(prove(stack, signal.SIGTERM if kind == "term" else signal.SIGKILL, seconds))
+        load, took = asyncio.run(prove(stack, signal.SIGTERM if kind == "term" else signal.SIGKILL, seconds, rate, at_once))
         wait_for(lambda: stack.request("GET", "/readyz").status_code == 200, 10, "readiness")
         lost, wrong = check_effects(stack, load)
         total = sum(load.first.values())
@@ -142,4 +145,4 @@ def main(kind, seconds):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 120))
+    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))

@@ -822,7 +822,8 @@ static void connections_go_to_who_waited_longest(void **state UNUSED)
 
 struct worker {
 	struct pg_pool *pool;
-	int rounds;
+	int rounds; /* 0: until it is told to stop */
+	atomic_bool stop;
 	int failures;
 };
 
@@ -830,7 +831,7 @@ static void *work(void *arg)
 {
 	struct worker *worker = arg;
 	struct arena *arena = arena_new(ARENA_REQUEST_LIMIT);
-	for (int i = 0; i < worker->rounds; i++) {
+	for (int i = 0; worker->rounds > 0 ? i < worker->rounds : !atomic_load(&worker->stop); i++) {
 		struct pg_conn *conn;
 		if (pg_take(worker->pool, in_ms(2000), &conn) != OK) {
 			worker->failures++;
@@ -1023,13 +1024,13 @@ static void slow_statements_beside_answered_ones_open_nothing(void **state UNUSE
 	enum { SLEEPERS = 4, ROUNDS = 4 };
 	/* Deadlines pass four at a time, but the server answers another all the while. */
 	struct pg_pool *pool = open_pool(SLEEPERS + 1);
-	struct worker worker = {.pool = pool, .rounds = 3000};
+	struct worker worker = {.pool = pool};
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, work, &worker), 0);
 	for (int round = 0; round < ROUNDS; round++) {
 		struct sleeper sleepers[SLEEPERS];
 		pthread_t threads[SLEEPERS];
-		int64_t deadline = in_ms(120);
+		int64_t deadline = in_ms(500); /* each opens a connection first: those of the last round are gone */
 		for (int i = 0; i < SLEEPERS; i++) {
 			sleepers[i] = (struct sleeper){.pool = pool, .deadline = deadline};
 			assert_int_equal(pthread_create(&threads[i], NULL, sleep_too_long, &sleepers[i]), 0);
@@ -1040,6 +1041,7 @@ static void slow_statements_beside_answered_ones_open_nothing(void **state UNUSE
 			assert_int_equal(sleepers[i].slept, TIMED_OUT);
 		}
 	}
+	atomic_store(&worker.stop, true);
 	pthread_join(thread, NULL);
 	assert_int_equal(worker.failures, 0);
 	pg_pool_close(pool);
