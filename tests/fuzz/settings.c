@@ -32,7 +32,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void check_config(struct arena *arena, const struct config *config)
 {
-	assert(config->threads >= 1 && config->threads <= 256);
+	assert(config->threads >= 0 && config->threads <= CONFIG_THREADS_MAX);
+	assert(config->requests >= 1 && config->requests <= 4096);
 	assert(config->pg_connections >= 1 && config->pg_connections <= 64);
 	assert(config->bot_count <= CONFIG_BOTS_MAX);
 	for (size_t i = 0; i < config->bot_count; i++) {
