@@ -2,8 +2,8 @@
  * fastcgi_request - one connection through exchange_run(): FastCGI records, parameters, body, routes, the answer.
  *
  * The first byte chooses. Even: the rest is a list of NAME\0VALUE\0 up to an empty name, then the body; it is sent as a well-formed
- * request, and exactly one answer must come whose header lines are well-formed. Odd: the rest is sent as it is, and at most one
- * endpoint may run.
+ * request, which fcgi_await() calls whole unless it is too long, and exactly one answer must come whose header lines are well-formed. Odd:
+ * the rest is sent as it is, and at most one endpoint may run.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "io/crypto.h"
 #include "io/json.h"
 #include "web/exchange.h"
+#include "web/fcgi.h"
 
 #define INPUT_MAX 16384 /* fits a socket's buffer with its framing */
 #define LENGTH_MAX 65536
@@ -196,6 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct wire wire;
 	struct exchange_room *room = set_up();
 	bool formed = size > 0 && data[0] % 2 == 0;
+	bool whole = false;
 	int pair[2];
 
 	if (size < 1 || size > INPUT_MAX || (!formed && known_to_libfcgi(data + 1, size - 1))) {
@@ -212,8 +214,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    send(pair[0], wire.bytes, wire.len, MSG_NOSIGNAL) != (ssize_t)wire.len || shutdown(pair[0], SHUT_WR) != 0) {
 		abort();
 	}
+	whole = fcgi_await(pair[1], 0) == OK;
 	exchange_run(room, pair[1]);
-	if (runs > 1) {
+	if (runs > 1 || (formed && whole != (wire.len <= FCGI_WHOLE_MAX))) {
 		abort();
 	}
 	if (formed) {
