@@ -294,7 +294,7 @@ static void *post_many(void *arg)
 		enum status status = tx_run(&ctx, post, &call);
 
 		/* One of eight may wait past the lock's 500 ms on a busy machine: nothing is done then, and he asks again. */
-		while (status == UNAVAILABLE) {
+		for (int tries = 0; status == UNAVAILABLE && tries < 20; tries++) {
 			ctx = testdb_ctx(app, own, now, 10);
 			status = tx_run(&ctx, post, &call);
 		}
