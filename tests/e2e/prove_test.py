@@ -33,13 +33,14 @@ def test_no_mutated_request_is_accepted(stack):
 
 # What a machine bears beside its tests, whichever it is; the proofs ask for more.
 GENTLY = {"rate": 150, "at_once": 24}
+FEWEST = 100  # fewer requests in 5 s would prove nothing
 
 
 def test_stopping_programs_under_load_costs_no_answer(another_stack):
     stack = another_stack()
     stack.up()
     load, _ = asyncio.run(restarts.prove(stack, signal.SIGTERM, 5, **GENTLY))
-    assert load.kills >= 3 and not load.problems, (load.first, load.problems[:3])
+    assert load.kills >= 3 and sum(load.first.values()) >= FEWEST and not load.problems, (load.first, load.problems[:3])
     if stack.settings["V"] == "release":  # builds of sanitizers outlast the deadline of a request now and then
         assert set(load.first) == {200}, load.first
     assert restarts.check_effects(stack, load) == ([], [])
@@ -49,7 +50,7 @@ def test_killing_programs_under_load_loses_nothing(another_stack):
     stack = another_stack()
     stack.up()
     load, _ = asyncio.run(restarts.prove(stack, signal.SIGKILL, 5, **GENTLY))
-    assert load.kills >= 3 and not load.problems, (load.first, load.problems[:3])
+    assert load.kills >= 3 and sum(load.first.values()) >= FEWEST and not load.problems, (load.first, load.problems[:3])
     assert restarts.check_effects(stack, load) == ([], [])
     assert stack.trivet("verify").returncode == 0
 
