@@ -89,7 +89,8 @@ def test_documents_come_from_the_table(trivet):
 
 
 def test_migrate_again_changes_nothing(trivet, as_json):
-    assert as_json("migrate") == {"applied": 0, "partitions": 0}
+    # Twice at most: where a midnight passed since the stack's start, the first makes the partition of another day.
+    assert any(as_json("migrate") == {"applied": 0, "partitions": 0} for _ in range(2))
     rows = as_json("migrate", "--status")
     assert {row["state"] for row in rows} == {"applied"} and [row["version"] for row in rows] == sorted(row["version"] for row in rows)
     assert "in order" in trivet("migrate", "check").stdout
