@@ -2,8 +2,8 @@
 
 usage: restarts.py term|kill [SECONDS [RATE [AT_ONCE]]]   (120 500 1000; make prove-term, make prove-kill, PROVE_ARGS="60 150 24")
 
-RATE requests a second of commands with an effect (/lang, /getcode and /code on both platforms), while every half second the next program gets
-SIGTERM (or -9).
+RATE requests a second of commands with an effect, while every half second the next program gets SIGTERM (or -9): three in four are /lang of people
+who were there before, on both platforms, the others /getcode and /code (twice) of people who are new.
 term: every answer is 200. kill: every request is answered 200 or, sent again as Telegram would, takes effect once.
 """
 import asyncio
@@ -28,8 +28,23 @@ EVERY = 0.5
 class Load:
     def __init__(self, stack, crowd):
         self.stack, self.crowd = stack, crowd
-        self.first, self.languages, self.redeemers, self.problems = collections.Counter(), [], [], []
-        self.kills = 0
+        self.first, self.languages, self.redeemers, self.problems = collections.Counter(), {}, [], []
+        self.kills = self.settings = 0
+        # So many that one is free whenever another request may begin. Who is at it is not here: his next setting follows his last.
+        self.free = {platform: collections.deque(first + i for i in range(crowd.connections))
+                     for platform, first in (("telegram", 9_900_000_000), ("discord", 9_800_000_000))}
+
+    async def meet(self):
+        """Everybody says something once, before it counts."""
+        waiting = [(platform, user) for platform, users in self.free.items() for user in users]
+
+        async def say():
+            while waiting:
+                platform, user = waiting.pop()
+                await (self.telegram(self.crowd.telegram_update(user, "/lang en")) if platform == "telegram" else self.interaction(user, "lang", lang="en"))
+
+        await asyncio.gather(*(say() for _ in range(16)))
+        self.first.clear()
 
     async def telegram(self, update):
         """Sent until it is acknowledged; the first answer is counted by its status."""
@@ -61,10 +76,12 @@ class Load:
         self.redeemers.append(redeemer)
 
     async def language(self, number):
-        user = 9_900_000_000 + number
-        wanted = ("en", "ru")[number % 2]
+        user = self.free["telegram"].popleft()
+        wanted = ("en", "ru")[number // 2 % 2]
         await self.telegram(self.crowd.telegram_update(user, f"/lang {wanted}"))
-        self.languages.append((user, wanted))
+        self.languages[user] = wanted
+        self.settings += 1
+        self.free["telegram"].append(user)
 
     async def interaction(self, user, name, **options):
         """The answer's text; empty when there was none."""
@@ -77,7 +94,9 @@ class Load:
         return text if status == 200 else ""
 
     async def discord_language(self, number):
-        await self.interaction(9_900_000_000 + number, "lang", lang=("en", "ru")[number % 2])
+        user = self.free["discord"].popleft()
+        await self.interaction(user, "lang", lang=("en", "ru")[number // 2 % 2])
+        self.free["discord"].append(user)
 
     async def disturb(self, signal_number, end):
         programs = [name for name in self.stack.programs()]
@@ -93,12 +112,13 @@ class Load:
             await asyncio.sleep(EVERY)
 
     async def run(self, signal_number, seconds, rate, at_once):
+        await self.meet()
         end, started, number, tasks = time.monotonic() + seconds, time.monotonic(), 0, set()
         disturbing = asyncio.create_task(self.disturb(signal_number, end))
-        kinds = (self.language, self.discord_language, self.language, self.discord_language, self.pair)
+        kinds = (self.language, self.discord_language) * 4 + (self.language, self.pair)
         while time.monotonic() < end:
             # a pair is three requests, the others one
-            due = int((time.monotonic() - started) * rate / 1.4)
+            due = int((time.monotonic() - started) * rate / 1.2)
             while number < due and len(tasks) < at_once:
                 task = asyncio.create_task(kinds[number % len(kinds)](number))
                 tasks.add(task)
@@ -118,7 +138,7 @@ def check_effects(stack, load):
         held = dict(cursor.fetchall())
         cursor.execute("SELECT i.platform_id, count(*) FROM merge m JOIN identity i ON i.id = m.redeemer_identity_id GROUP BY 1")
         merges = dict(cursor.fetchall())
-    return [user for user, wanted in load.languages if held.get(user) != wanted], [user for user in load.redeemers if merges.get(user) != 1]
+    return [user for user, wanted in load.languages.items() if held.get(user) != wanted], [user for user in load.redeemers if merges.get(user) != 1]
 
 
 async def prove(stack, signal_number, seconds, rate=RATE, at_once=AT_ONCE):
@@ -137,7 +157,7 @@ def main(kind, seconds=120, rate=RATE, at_once=AT_ONCE):
         lost, wrong = check_effects(stack, load)
         total = sum(load.first.values())
         print(f"{kind}: {load.kills} signals in {took:.0f} s, {total} requests ({total / took:.0f}/s), first answers {dict(load.first)}")
-        print(f"acknowledged settings {len(load.languages)}, lost {len(lost)}; links {len(load.redeemers)}, not exactly once {len(wrong)}; problems {len(load.problems)} {load.problems[:3]}")
+        print(f"acknowledged settings {load.settings} of {len(load.languages)} people, lost {len(lost)}; links {len(load.redeemers)}, not exactly once {len(wrong)}; problems {len(load.problems)} {load.problems[:3]}")
         verify = stack.trivet("verify", check=False)
         print(verify.stdout.strip())
         strict = kind == "term" and set(load.first) != {200}
