@@ -216,9 +216,34 @@ static struct outbox_row read_row(struct arena *arena, const struct pg_rows *row
 	};
 }
 
+/* Whether there is anything to claim; if so, the claim is planned afresh. */
+static enum status look_ahead(struct tx *tx, const struct outbox_wish *wish, bool *ret_waits)
+{
+	struct pg_rows *rows = NULL;
+	struct pg_params params = tx_params(tx);
+	pg_add_str(&params, platform_name(wish->platform));
+	pg_add_str_array(&params, wish->bots, wish->bot_count);
+	pg_add_time(&params, tx->ctx->now);
+	enum status status = tx_query(tx, SQL_OUTBOX_CLAIM_FRESH, &params, &rows);
+	if (status == OK) {
+		*ret_waits = pg_bool(rows, 0, 0);
+	}
+	return status;
+}
+
 enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct outbox_row **ret_rows, size_t *ret_count,
                          int64_t *ret_parked)
 {
+	bool waits = false;
+	enum status status = look_ahead(tx, wish, &waits);
+	if (status == OK && !waits) {
+		*ret_rows = NULL;
+		*ret_count = 0;
+		*ret_parked = 0;
+	}
+	if (status != OK || !waits) {
+		return status;
+	}
 	struct pg_rows *rows;
 	struct pg_params params = tx_params(tx);
 	pg_add_str(&params, platform_name(wish->platform));
@@ -232,11 +257,7 @@ enum status outbox_claim(struct tx *tx, const struct outbox_wish *wish, struct o
 	pg_add_time(&params, tx->ctx->now);
 	pg_add_i64(&params, LOOK_ROWS);
 	pg_add_i64_array(&params, wish->ordinary_rooms, wish->bot_count);
-	struct pg_params none = tx_params(tx);
-	enum status status = tx_query(tx, SQL_OUTBOX_CLAIM_FRESH, &none, NULL);
-	if (status == OK) {
-		status = tx_query(tx, SQL_OUTBOX_CLAIM, &params, &rows);
-	}
+	status = tx_query(tx, SQL_OUTBOX_CLAIM, &params, &rows);
 	if (status != OK) {
 		return status;
 	}

@@ -57,9 +57,11 @@ DELETE FROM public.sender_lease WHERE platform = $1::public.platform AND owner =
 UPDATE public.outbox SET status = $4::public.outbox_status
 WHERE platform = $1::public.platform AND bot = $2 AND status = 'processing' AND id <> ALL ($3::bigint[]);
 
--- A queue is empty one minute and full the next: a plan kept from the one is ruinous in the other, so the claim is planned each time.
+-- A queue is empty one minute and full the next: a plan kept from the one is ruinous in the other, so the claim is planned each time that
+-- something waits.
 -- name: outbox_claim_fresh
-SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true);
+SELECT public.outbox_waits($1::public.platform, $2::text[], $3::timestamptz),
+    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true);
 
 -- The rows to be sent now, marked as being in work: per bot of $2 as many as $3 says ($11 when they are not urgent), urgent ones first; of one recipient only the first,
 -- and none while another of his is in work, but urgent ones only wait for urgent ones. What was scheduled for later does not hold up what
