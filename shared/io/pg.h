@@ -147,6 +147,14 @@ MUST_CHECK enum status pg_reserved_ready(struct pg_conn *conn, int64_t deadline)
 MUST_CHECK enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
                               struct pg_rows **ret_rows);
 
+/*
+ * pg_run_last - the same, and the transaction that it is in is committed when it succeeds; both in one message.
+ *
+ * OK means committed, rows or not. Otherwise pg_rollback() as after pg_run(); a lost connection leaves the outcome unknown (TIMED_OUT).
+ */
+MUST_CHECK enum status pg_run_last(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
+                                   struct pg_rows **ret_rows);
+
 /* Transactions, only for service/tx.c, worker queues and migrations. BEGIN is READ COMMITTED and goes out with the first statement. */
 MUST_CHECK enum status pg_begin(struct pg_conn *conn);
 MUST_CHECK enum status pg_commit(struct pg_conn *conn);

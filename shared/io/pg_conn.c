@@ -28,8 +28,24 @@ static const char durability_sql[] = "SELECT current_setting('fsync') = 'on' AND
 
 static const char begin_sql[] = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-/* What send_with_begin() sends before the one synchronisation point: each ends with a NULL of PQgetResult(). */
-#define PIPELINED_STATEMENTS 2
+static const char commit_sql[] = "COMMIT";
+
+/* What may go out beside a statement in one message, saving a round trip each; in this order. */
+enum part {
+	PART_UNSET = 0,
+	PART_BEGIN,
+	PART_PREPARE,
+	PART_RUN,
+	PART_COMMIT,
+	PART_COUNT
+};
+
+struct message {
+	enum part parts[PART_COUNT - 1];
+	int count; /* 0: no pipeline, the last result counts */
+	size_t statement;
+	bool committed;
+};
 
 /* SQLSTATE, whole or its beginning, to status; the first row that fits decides. `breaks`: the session is of no use any more. */
 static const struct {
@@ -124,11 +140,31 @@ static bool is_copy(const PGresult *result)
 	return said == PGRES_COPY_IN || said == PGRES_COPY_OUT || said == PGRES_COPY_BOTH;
 }
 
-/* Reads all results of the question; keeps the first error, else the last result. OK (maybe with an error result), TIMED_OUT. */
-static enum status collect(struct pg_conn *conn, PGresult **ret_result)
+/* Notes what one result says; keeps the first error, else that of the statement, else the last. */
+static PGresult *sift(struct pg_conn *conn, struct message *message, enum part part, PGresult *kept, PGresult *result)
+{
+	bool failed = kept != NULL && PQresultStatus(kept) == PGRES_FATAL_ERROR;
+	bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
+	if (part == PART_PREPARE && done) {
+		conn->prepared[message->statement / 64] |= UINT64_C(1) << (message->statement % 64);
+	}
+	if (part == PART_COMMIT && done) {
+		/* A transaction that failed before answers COMMIT with success and ROLLBACK: somebody overlooked a status. */
+		message->committed = strcmp(PQcmdStatus(result), commit_sql) == 0;
+	}
+	if (failed || (part == PART_COMMIT && done && kept != NULL)) {
+		PQclear(result);
+		return kept;
+	}
+	PQclear(kept);
+	return result;
+}
+
+/* Reads all results of the question and sifts them. OK (maybe with an error result), TIMED_OUT. */
+static enum status collect(struct pg_conn *conn, struct message *message, PGresult **ret_result)
 {
 	PGresult *kept = NULL;
-	int ends_left = PQpipelineStatus(conn->link) != PQ_PIPELINE_OFF ? PIPELINED_STATEMENTS : 0;
+	int at = 0; /* each part ends with a NULL of PQgetResult() */
 	for (;;) {
 		while (PQisBusy(conn->link) != 0) {
 			short ready;
@@ -141,8 +177,8 @@ static enum status collect(struct pg_conn *conn, PGresult **ret_result)
 			}
 		}
 		PGresult *result = PQgetResult(conn->link);
-		if (result == NULL && ends_left > 0 && PQstatus(conn->link) == CONNECTION_OK) {
-			ends_left--; /* of one statement in the pipeline */
+		if (result == NULL && at < message->count && PQstatus(conn->link) == CONNECTION_OK) {
+			at++;
 			continue;
 		}
 		if (result == NULL || PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
@@ -150,12 +186,7 @@ static enum status collect(struct pg_conn *conn, PGresult **ret_result)
 			break;
 		}
 		bool copy = is_copy(result);
-		if (kept != NULL && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
-			PQclear(result);
-		} else {
-			PQclear(kept);
-			kept = result;
-		}
+		kept = sift(conn, message, at < message->count ? message->parts[at] : PART_UNSET, kept, result);
 		if (copy) {
 			break; /* libpq would give it for ever */
 		}
@@ -230,7 +261,7 @@ static enum status ask_begin(struct pg_conn *conn, bool in_doubt)
 }
 
 /* The rest of a question that libpq accepted (`sent`) or not: out, in, judged. *ret_result is set only on OK. */
-static enum status ask_end(struct pg_conn *conn, int sent, PGresult **ret_result)
+static enum status ask_end(struct pg_conn *conn, int sent, struct message *message, PGresult **ret_result)
 {
 	if (sent == 0) {
 		set_error(conn, PQerrorMessage(conn->link), NULL);
@@ -240,7 +271,7 @@ static enum status ask_end(struct pg_conn *conn, int sent, PGresult **ret_result
 	PGresult *result = NULL;
 	enum status status = flush_out(conn);
 	if (status == OK) {
-		status = collect(conn, &result);
+		status = collect(conn, message, &result);
 	}
 	if (status != OK) {
 		report_silence(conn);
@@ -261,13 +292,11 @@ static enum status ask_end(struct pg_conn *conn, int sent, PGresult **ret_result
 	return OK;
 }
 
-/* BEGIN and the first statement of its transaction in one message: a round trip less, and the answers are told apart by libpq. */
-static int send_with_begin(struct pg_conn *conn, const struct pg_statement *row, const struct pg_params *params)
+/* A question that is sent by itself. */
+static enum status ask_end_alone(struct pg_conn *conn, int sent, PGresult **ret_result)
 {
-	conn->begin_due = false;
-	return PQenterPipelineMode(conn->link) != 0 && PQsendQueryParams(conn->link, begin_sql, 0, NULL, NULL, NULL, NULL, 0) != 0 &&
-	       PQsendQueryPrepared(conn->link, row->name, params->count, params->values, params->lengths, params->formats, 0) != 0 &&
-	       PQpipelineSync(conn->link) != 0;
+	struct message message = {.count = 0};
+	return ask_end(conn, sent, &message, ret_result);
 }
 
 /* A statement without rows that matter. */
@@ -278,7 +307,7 @@ static enum status ask_plain(struct pg_conn *conn, const char *sql, bool in_doub
 		return status;
 	}
 	PGresult *result;
-	status = ask_end(conn, PQsendQuery(conn->link, sql), &result);
+	status = ask_end_alone(conn, PQsendQuery(conn->link, sql), &result);
 	if (status == OK) {
 		PQclear(result);
 	}
@@ -299,7 +328,7 @@ static enum status check_durability(struct pg_conn *conn)
 		return status;
 	}
 	PGresult *result;
-	status = ask_end(conn, PQsendQuery(conn->link, durability_sql), &result);
+	status = ask_end_alone(conn, PQsendQuery(conn->link, durability_sql), &result);
 	if (status != OK) {
 		return status;
 	}
@@ -419,23 +448,6 @@ static bool is_prepared(const struct pg_conn *conn, size_t statement)
 	return (conn->prepared[statement / 64] >> (statement % 64) & 1) != 0;
 }
 
-static enum status prepare(struct pg_conn *conn, size_t statement)
-{
-	enum status status = ask_begin(conn, false);
-	if (status != OK) {
-		return status;
-	}
-	const struct pg_statement *row = &conn->pool->statements[statement];
-	PGresult *result;
-	status = ask_end(conn, PQsendPrepare(conn->link, row->name, row->sql, 0, NULL), &result);
-	if (status != OK) {
-		return status;
-	}
-	PQclear(result);
-	conn->prepared[statement / 64] |= UINT64_C(1) << (statement % 64);
-	return OK;
-}
-
 static enum status hand_over(struct arena *arena, PGresult *result, struct pg_rows **ret_rows)
 {
 	if (ret_rows == NULL) {
@@ -451,8 +463,62 @@ static enum status refuse_params(struct pg_conn *conn)
 	return INVALID;
 }
 
-enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
-                   struct pg_rows **ret_rows)
+static struct message message_of(const struct pg_conn *conn, size_t statement, bool commits)
+{
+	struct message message = {.statement = statement};
+	if (conn->begin_due) {
+		message.parts[message.count++] = PART_BEGIN;
+	}
+	if (!is_prepared(conn, statement)) {
+		message.parts[message.count++] = PART_PREPARE;
+	}
+	message.parts[message.count++] = PART_RUN;
+	if (commits) {
+		message.parts[message.count++] = PART_COMMIT;
+	}
+	return message;
+}
+
+static int send_part(struct pg_conn *conn, enum part part, const struct pg_statement *row, const struct pg_params *params)
+{
+	switch (part) {
+	case PART_BEGIN:
+		conn->begin_due = false;
+		return PQsendQueryParams(conn->link, begin_sql, 0, NULL, NULL, NULL, NULL, 0);
+	case PART_PREPARE:
+		return PQsendPrepare(conn->link, row->name, row->sql, 0, NULL);
+	case PART_RUN:
+		return PQsendQueryPrepared(conn->link, row->name, params->count, params->values, params->lengths, params->formats, 0);
+	case PART_COMMIT:
+		return PQsendQueryParams(conn->link, commit_sql, 0, NULL, NULL, NULL, NULL, 0);
+	case PART_UNSET:
+	case PART_COUNT:
+		break;
+	}
+	return 0;
+}
+
+/* The answers are told apart by libpq. */
+static int send_message(struct pg_conn *conn, const struct message *message, const struct pg_statement *row, const struct pg_params *params)
+{
+	int sent = PQenterPipelineMode(conn->link);
+	for (int i = 0; i < message->count && sent != 0; i++) {
+		sent = send_part(conn, message->parts[i], row, params);
+	}
+	return sent != 0 ? PQpipelineSync(conn->link) : 0;
+}
+
+static enum status judge_commit(struct pg_conn *conn, const struct message *message)
+{
+	if (!message->committed) {
+		set_error(conn, "committed a transaction that had failed", NULL);
+		return INTERNAL;
+	}
+	return OK;
+}
+
+static enum status run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params, bool commits,
+                       struct pg_rows **ret_rows)
 {
 	assert(statement < conn->pool->statement_count);
 	const struct pg_statement *row = &conn->pool->statements[statement];
@@ -462,19 +528,33 @@ enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, 
 		return refuse_params(conn);
 	}
 	assert(params->count == row->param_count);
-	enum status status = is_prepared(conn, statement) ? OK : prepare(conn, statement);
-	if (status == OK) {
-		status = ask_begin(conn, !pg_in_transaction(conn));
-	}
+	enum status status = ask_begin(conn, commits || !pg_in_transaction(conn));
 	if (status != OK) {
 		return status;
 	}
+	struct message message = message_of(conn, statement, commits);
 	PGresult *result;
-	int sent = conn->begin_due
-	                   ? send_with_begin(conn, row, params)
-	                   : PQsendQueryPrepared(conn->link, row->name, params->count, params->values, params->lengths, params->formats, 0);
-	status = ask_end(conn, sent, &result);
+	status = ask_end(conn, send_message(conn, &message, row, params), &message, &result);
+	if (status == OK && commits) {
+		status = judge_commit(conn, &message);
+		if (status != OK) {
+			PQclear(result);
+		}
+	}
 	return status == OK ? hand_over(arena, result, ret_rows) : status;
+}
+
+enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
+                   struct pg_rows **ret_rows)
+{
+	return run(conn, arena, statement, params, false, ret_rows);
+}
+
+enum status pg_run_last(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
+                        struct pg_rows **ret_rows)
+{
+	assert(conn->broken || pg_in_transaction(conn));
+	return run(conn, arena, statement, params, true, ret_rows);
 }
 
 /* For what does not go out together with it. */
@@ -504,7 +584,7 @@ enum status pg_query(struct pg_conn *conn, struct arena *arena, const char *sql,
 	}
 	PGresult *result;
 	int sent = PQsendQueryParams(conn->link, sql, params->count, NULL, params->values, params->lengths, params->formats, 0);
-	status = ask_end(conn, sent, &result);
+	status = ask_end_alone(conn, sent, &result);
 	return status == OK ? hand_over(arena, result, ret_rows) : status;
 }
 
@@ -536,19 +616,14 @@ enum status pg_commit(struct pg_conn *conn)
 	if (status != OK) {
 		return status;
 	}
+	struct message message = {.parts = {PART_COMMIT}, .count = 1};
 	PGresult *result;
-	status = ask_end(conn, PQsendQuery(conn->link, "COMMIT"), &result);
+	status = ask_end(conn, send_message(conn, &message, NULL, NULL), &message, &result);
 	if (status != OK) {
 		return status;
 	}
-	/* A transaction that failed before answers COMMIT with success and ROLLBACK: somebody overlooked a status. */
-	bool committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
 	PQclear(result);
-	if (!committed) {
-		set_error(conn, "committed a transaction that had failed", NULL);
-		return INTERNAL;
-	}
-	return OK;
+	return judge_commit(conn, &message);
 }
 
 void pg_rollback(struct pg_conn *conn)

@@ -14,6 +14,7 @@ struct once_call {
 	bool in_work; /* the claim waited for another transaction with this key until the lock timeout */
 };
 
+/* The last of the transaction. */
 static enum status store_reply(struct tx *tx, const struct once_call *call)
 {
 	const struct reply *reply = call->result->reply;
@@ -38,12 +39,7 @@ static enum status store_reply(struct tx *tx, const struct once_call *call)
 	pg_add_time(&params, str_present(sealed) ? call->result->sealed_until : 0);
 	bool said = tx->ctx->language != LANGUAGE_UNSET;
 	pg_add_str(&params, said ? language_code(tx->ctx->language) : STR_ABSENT);
-	struct pg_rows *rows;
-	status = tx_query(tx, SQL_INBOX_STORE, &params, &rows);
-	if (status != OK) {
-		return status;
-	}
-	return pg_affected(rows) == 1 ? OK : INTERNAL;
+	return tx_query_last(tx, SQL_INBOX_STORE, &params, NULL); /* to the row of claim_and_run() */
 }
 
 /* Puts the secrets back beside the reply while they live; afterwards they are absent and rendered as such. */

@@ -21,6 +21,9 @@ static enum status run_on(struct tx *tx, enum status (*fn)(struct tx *tx, void *
 		return status;
 	}
 	status = fn(tx, arg);
+	if (tx->committed) {
+		return status;
+	}
 	if (status == OK && arena_failed(tx->ctx->arena)) {
 		status = TOO_LARGE;
 	}

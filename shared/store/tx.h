@@ -13,10 +13,18 @@
 struct tx {
 	struct ctx *ctx;
 	struct pg_conn *conn;
+	bool committed; /* by tx_query_last() */
 };
 
 /* tx_query - runs statement `id`; see pg_run() for the statuses. ret_rows may be NULL. */
 MUST_CHECK enum status tx_query(struct tx *tx, enum sql id, const struct pg_params *params, struct pg_rows **ret_rows);
+
+/*
+ * tx_query_last - the transaction's last statement, which commits it; a round trip less than a commit by itself.
+ *
+ * What is on the arena by now stays there or nothing is committed: TOO_LARGE when it failed before. Else as pg_run_last().
+ */
+MUST_CHECK enum status tx_query_last(struct tx *tx, enum sql id, const struct pg_params *params, struct pg_rows **ret_rows);
 
 /* tx_params - empty parameters in the request's arena. */
 struct pg_params tx_params(struct tx *tx);
