@@ -89,16 +89,14 @@ enum status profile_get(struct ctx *ctx, const struct person *person, struct pro
 
 /* ---- steps ---- */
 
-enum status profile_settle(struct tx *tx, int64_t account_id, struct str source)
+/* Pays for a profile that is complete, once. The account is locked. */
+static enum status settle(struct tx *tx, int64_t account_id, struct str source)
 {
 	struct member member = {0};
-	enum status status = account_lock(tx, &account_id, 1);
+	enum status status = member_read(tx, account_id, &member);
 
-	if (status == OK) {
-		status = member_read(tx, account_id, &member);
-	}
 	if (status != OK) {
-		return status == NOT_FOUND ? RETRY : status;
+		return status;
 	}
 	if (member.balance.profile_complete != 0 || !member_is_complete(&member)) {
 		return OK;
@@ -114,10 +112,11 @@ enum status profile_settle(struct tx *tx, int64_t account_id, struct str source)
 
 enum status profile_choose_language(struct tx *tx, int64_t account_id, enum language language, struct str source)
 {
-	enum status status = account_set_language(tx, account_id, language);
+	bool both = false;
+	enum status status = account_set_language(tx, account_id, language, &both);
 
-	if (status == OK) {
-		status = profile_settle(tx, account_id, source);
+	if (status == OK && both) {
+		status = settle(tx, account_id, source);
 	}
 	return status == NOT_FOUND ? RETRY : status;
 }
@@ -129,10 +128,11 @@ enum status profile_choose_name(struct tx *tx, int64_t account_id, struct str na
 	if (str_empty(shown)) {
 		return INVALID;
 	}
-	enum status status = account_set_name(tx, account_id, shown);
+	bool both = false;
+	enum status status = account_set_name(tx, account_id, shown, &both);
 
-	if (status == OK) {
-		status = profile_settle(tx, account_id, source);
+	if (status == OK && both) {
+		status = settle(tx, account_id, source);
 	}
 	if (status == OK) {
 		*ret_name = shown;

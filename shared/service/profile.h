@@ -2,7 +2,7 @@
  * profile - how people stand, as they see it; what they say of themselves: language and name; what a whole profile is worth.
  *
  * A profile is complete when its owner has chosen a language and a name and is known on two platforms (domain.md, Missions). Whoever
- * changes one of the three calls profile_settle(); a joining settles it itself (linking_join.c).
+ * changes one of the three pays for it, once; a joining does so itself (linking_join.c).
  */
 #ifndef TRIVET_SERVICE_PROFILE_H
 #define TRIVET_SERVICE_PROFILE_H
@@ -28,17 +28,9 @@ MUST_CHECK enum status profile_get(struct ctx *ctx, const struct person *person,
  *
  * name     as typed
  * source   who says so, for the ledger: "telegram:main"
- * OK, RETRY (the account became part of another meanwhile), INVALID (nothing in the name can be shown), statuses of pg_run().
+ * OK, RETRY (the account became part of another meanwhile), INVALID (nothing in the name can be shown), statuses of ledger_settle().
  */
 MUST_CHECK enum status profile_choose_language(struct tx *tx, int64_t account_id, enum language language, struct str source);
 MUST_CHECK enum status profile_choose_name(struct tx *tx, int64_t account_id, struct str name, struct str source, struct str *ret_name);
-
-/*
- * profile_settle - pays for a profile that is complete, once.
- *
- * Takes the account's lock.
- * OK (also when it is not complete, or was before), RETRY (merged meanwhile), statuses of ledger_settle().
- */
-MUST_CHECK enum status profile_settle(struct tx *tx, int64_t account_id, struct str source);
 
 #endif

@@ -214,7 +214,7 @@ enum status account_lock(struct tx *tx, const int64_t *ids, size_t count)
 	return (size_t)pg_row_count(rows) == count ? OK : NOT_FOUND;
 }
 
-enum status account_set_language(struct tx *tx, int64_t account_id, enum language language)
+enum status account_set_language(struct tx *tx, int64_t account_id, enum language language, bool *ret_both)
 {
 	struct pg_params params = tx_params(tx);
 	struct pg_rows *rows = NULL;
@@ -223,10 +223,13 @@ enum status account_set_language(struct tx *tx, int64_t account_id, enum languag
 	pg_add_i64(&params, account_id);
 	pg_add_str(&params, language_code(language));
 	status = tx_query(tx, SQL_ACCOUNT_SET_LANGUAGE, &params, &rows);
-	if (status != OK) {
-		return status;
+	if (status == OK && pg_row_count(rows) == 0) {
+		return NOT_FOUND;
 	}
-	return pg_affected(rows) == 1 ? OK : NOT_FOUND;
+	if (status == OK) {
+		*ret_both = pg_bool(rows, 0, 0);
+	}
+	return status;
 }
 
 enum status account_create_after(struct tx *tx, int64_t account_id, int64_t *ret_account_id)

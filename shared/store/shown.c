@@ -166,7 +166,7 @@ enum status notify_switch_set(struct tx *tx, int64_t account_id, enum notify_swi
 	return status;
 }
 
-enum status account_set_name(struct tx *tx, int64_t account_id, struct str name)
+enum status account_set_name(struct tx *tx, int64_t account_id, struct str name, bool *ret_both)
 {
 	struct pg_params params = tx_params(tx);
 	struct pg_rows *rows = NULL;
@@ -175,7 +175,13 @@ enum status account_set_name(struct tx *tx, int64_t account_id, struct str name)
 	pg_add_str(&params, name);
 	enum status status = tx_query(tx, SQL_ACCOUNT_SET_NAME, &params, &rows);
 
-	return status == OK && pg_affected(rows) == 0 ? NOT_FOUND : status;
+	if (status == OK && pg_row_count(rows) == 0) {
+		return NOT_FOUND;
+	}
+	if (status == OK) {
+		*ret_both = pg_bool(rows, 0, 0);
+	}
+	return status;
 }
 
 /* ---- groups ---- */

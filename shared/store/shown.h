@@ -87,8 +87,14 @@ MUST_CHECK enum status notify_switches_read(struct tx *tx, enum platform platfor
 MUST_CHECK enum status notify_switch_set(struct tx *tx, int64_t account_id, enum notify_switch which, bool on,
                                          struct notify_switches *ret_switches);
 
-/* account_set_name - name: 1..64 code points, as it shall be shown. OK, NOT_FOUND (the account became part of another). */
-MUST_CHECK enum status account_set_name(struct tx *tx, int64_t account_id, struct str name);
+/*
+ * account_set_name - and holds the account locked, as account_lock().
+ *
+ * name       1..64 code points, as it shall be shown
+ * ret_both   a language is chosen, too
+ * OK, NOT_FOUND (the account became part of another).
+ */
+MUST_CHECK enum status account_set_name(struct tx *tx, int64_t account_id, struct str name, bool *ret_both);
 
 /* Somebody who may be told of in the group where it happened. */
 struct announce_wish {

@@ -50,8 +50,13 @@ MUST_CHECK enum status identity_account_now(struct tx *tx, int64_t identity_id, 
 
 /* account_lock - FOR NO KEY UPDATE in id order. OK; NOT_FOUND when one of them is merged, erased or unknown. */
 MUST_CHECK enum status account_lock(struct tx *tx, const int64_t *ids, size_t count);
-/* account_set_language - OK, NOT_FOUND (the account became part of another). */
-MUST_CHECK enum status account_set_language(struct tx *tx, int64_t account_id, enum language language);
+/*
+ * account_set_language - and holds the account locked, as account_lock().
+ *
+ * ret_both   a name is chosen, too
+ * OK, NOT_FOUND (the account became part of another).
+ */
+MUST_CHECK enum status account_set_language(struct tx *tx, int64_t account_id, enum language language, bool *ret_both);
 /* account_create_after - a new account for an identity that leaves `account_id`: same language and visibility, no balance. */
 MUST_CHECK enum status account_create_after(struct tx *tx, int64_t account_id, int64_t *ret_account_id);
 MUST_CHECK enum status balance_set_sums(struct tx *tx, int64_t account_id, const struct balance *balance);

@@ -933,7 +933,9 @@ static void a_new_name_is_written_after_accounts_are_locked(void **state)
 
 static enum status language_step(struct tx *tx, struct call *call)
 {
-	return account_set_language(tx, call->a, LANGUAGE_RU);
+	bool both = false;
+
+	return account_set_language(tx, call->a, LANGUAGE_RU, &both);
 }
 
 static void a_choice_is_not_written_to_an_account_that_is_gone(void **state)

@@ -79,8 +79,10 @@ SELECT can_message FROM public.identity_reach WHERE identity_id = $1::bigint AND
 -- name: account_lock
 SELECT id FROM public.account WHERE id = ANY($1::bigint[]) AND merged_into IS NULL AND erased_at IS NULL ORDER BY id FOR NO KEY UPDATE;
 
+-- As account_lock, and then says whether both are chosen now that make a profile.
 -- name: account_set_language
-UPDATE public.account SET language = $2::text WHERE id = $1::bigint AND merged_into IS NULL;
+UPDATE public.account SET language = $2::text WHERE id = $1::bigint AND merged_into IS NULL AND erased_at IS NULL
+RETURNING coalesce(display_name, '') <> '';
 
 -- name: account_create
 WITH made AS (INSERT INTO public.account (created_at, language, display_name, hidden)

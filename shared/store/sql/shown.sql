@@ -54,7 +54,8 @@ WHERE id = $1::bigint AND merged_into IS NULL
 RETURNING notify_rank, notify_badges, notify_missions, notify_reminders;
 
 -- name: account_set_name
-UPDATE public.account SET display_name = $2::text WHERE id = $1::bigint AND merged_into IS NULL;
+UPDATE public.account SET display_name = $2::text WHERE id = $1::bigint AND merged_into IS NULL AND erased_at IS NULL
+RETURNING language IS NOT NULL;
 
 -- Who of $1 may be told of in his group $2, and by which name: the chat wants it, he neither hides nor wants to hear nothing of his rank.
 -- name: announce_where
