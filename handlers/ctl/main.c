@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "ctl.h"
+#include "io/http_client.h"
 #include "store/statements.h"
 
 /* Above a request's: a report of 10,000 rows is read whole. */
@@ -173,6 +174,10 @@ enum status ctl_open(struct ctl *ctl, struct str *ret_error)
 	struct app_options options = {.program = PROGRAM_CTL, .name = "trivet", .with_cache = false, .events_statement = SIZE_MAX};
 	struct str error = STR("could not start");
 	options.statements = store_statements(&options.statement_count);
+	if (http_setup() != OK) {
+		*ret_error = STR("could not start: libcurl cannot be initialised");
+		return UNAVAILABLE;
+	}
 	enum status status = app_open(ctl->ctx.arena, &options, &ctl->app, &error);
 	if (status != OK) {
 		*ret_error = error;

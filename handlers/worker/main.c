@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/crypto.h"
+#include "io/http_client.h"
 #include "store/statements.h"
 #include "worker.h"
 
@@ -125,6 +126,10 @@ int main(void)
 		goto out;
 	}
 	options.statements = store_statements(&options.statement_count);
+	if (http_setup() != OK) {
+		log_message(LOG_ERROR, "start", "libcurl cannot be initialised");
+		goto out;
+	}
 	if (app_open(arena, &options, &worker.app, &error) != OK) {
 		log_message(LOG_ERROR, "start", STR_FMT, STR_ARG(error));
 		goto out;

@@ -12,7 +12,6 @@
 #include "base/ctx.h"
 #include "base/metric.h"
 #include "base/parse.h"
-#include "io/http_client.h"
 #include "io/json.h"
 
 /* The contract allows 1 s. */
@@ -114,10 +113,6 @@ static enum status set_up_libraries(struct str *ret_error)
 		return UNAVAILABLE;
 	}
 	json_setup();
-	if (http_setup() != OK) {
-		*ret_error = STR("could not start: libcurl cannot be initialised");
-		return UNAVAILABLE;
-	}
 	return OK;
 }
 

@@ -54,7 +54,7 @@ struct http_response {
 	struct str content_type;
 };
 
-/* http_setup - once per process, before threads. */
+/* http_setup - once per process that calls others, before threads. Who does not call it is linked without libcurl. OK, UNAVAILABLE. */
 MUST_CHECK enum status http_setup(void);
 
 /* http_call - one blocking call. The response lives in the arena. OK (look at outcome), INVALID (URL), TOO_LARGE. */
