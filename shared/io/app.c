@@ -122,6 +122,7 @@ static enum status open_stores(struct app *app, const struct app_options *option
 	struct pg_pool_options pool = {
 		.url = config->database_url.bytes,
 		.connections = (int)config->pg_connections,
+		.ready = (int)config_threads(config) + 1, /* one waits for the disk while the others compute */
 		.statements = options->statements,
 		.statement_count = options->statement_count,
 		.application_name = options->name,

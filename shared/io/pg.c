@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fiber.h"
+#include "base/log.h"
 #include "base/metric.h"
 #include "base/parse.h"
 #include "io/crypto.h"
@@ -46,21 +47,42 @@ static struct timespec at_monotonic(int64_t us)
 	return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 }
 
-/* Takes a free connection that can be used now: a live one, else one that may try to connect. Locked. */
+/* How many are held for so long that they wait for something else than a processor: a lock, say. Locked. */
+static size_t count_stuck(const struct pg_pool *pool, int64_t now)
+{
+	size_t stuck = 0;
+	for (size_t i = 0; i < pool->size; i++) {
+		stuck += pool->conns[i].held_since != 0 && now - pool->conns[i].held_since >= PG_GROW_AFTER_US;
+	}
+	return stuck;
+}
+
+/*
+ * Takes a free connection that can be used now: a live one, else one that may try to connect. Locked.
+ *
+ * Each connection costs the server a process that plans its statements anew, and those beyond what the processors serve only share them: it
+ * is made when one of those that are ready is stuck.
+ */
 static struct pg_conn *pop_usable(struct pg_pool *pool, int64_t now)
 {
 	struct pg_conn *conn = pool->live;
 	if (conn != NULL) {
 		pool->live = conn->next;
+		conn->held_since = now;
 		return conn;
 	}
 	conn = pool->dead;
 	if (conn == NULL || (pool->refusing && now < pool->connect_not_before)) {
 		return NULL;
 	}
+	if (pool->opened >= pool->ready && pool->opened - count_stuck(pool, now) >= pool->ready) {
+		return NULL;
+	}
 	/* While the server refuses, one tries and the others are told no. */
 	pool->connect_not_before = now + RETRY_CONNECT_US;
 	pool->dead = conn->next;
+	pool->opened++;
+	conn->held_since = now;
 	return conn;
 }
 
@@ -82,43 +104,29 @@ static uint64_t answers_so_far(struct pg_pool *pool)
 	return atomic_load_explicit(&pool->answers, memory_order_relaxed);
 }
 
-/* Sleeps until something was decided about a waiter, `until`, or PG_SILENCE_US in which the server answered nobody. True: it was silent. */
-static bool wait_for_decision(struct pg_pool *pool, struct wait_entry *waiter, int64_t until)
-{
-	bool heard = false;
-	for (;;) {
-		uint64_t answers = answers_so_far(pool);
-		int64_t now = clock_monotonic_us();
-		int64_t end = until < now + PG_SILENCE_US ? until : now + PG_SILENCE_US;
-		if (baton_wait(&waiter->wake, end)) {
-			return false;
-		}
-		if (answers == answers_so_far(pool)) {
-			/* Soon after an answer a short time without is no silence. */
-			return end - now >= (heard ? PG_SILENCE_US : PG_PATIENCE_US);
-		}
-		heard = true;
-		if (end >= until) {
-			return false;
-		}
-	}
-}
-
 /*
- * Queues until a connection is given, `until` has passed, nobody is answered or the breaker opened. Locked, but not while it waits.
+ * Queues until a connection is given, `until` has passed or the breaker opened. Locked, but not while it waits.
  *
- * Returns NULL: none; then *ret_silent says whether the server answered nobody meanwhile.
+ * Returns NULL: none; then *ret_silent says whether the server answered nobody all the time, which was not short.
  */
 static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until, bool *ret_silent)
 {
+	uint64_t answers = answers_so_far(pool);
+	int64_t began = clock_monotonic_us();
+	int64_t now = began;
+	struct pg_conn *conn = NULL;
 	struct wait_entry waiter;
 	wait_queue_join(&pool->waiters, &waiter);
-	pthread_mutex_unlock(&pool->lock);
-	bool silent = wait_for_decision(pool, &waiter, until);
-	pthread_mutex_lock(&pool->lock);
+	while (conn == NULL && !waiter.refused && now < until) {
+		pthread_mutex_unlock(&pool->lock);
+		(void)baton_wait(&waiter.wake, until < now + PG_GROW_AFTER_US ? until : now + PG_GROW_AFTER_US);
+		pthread_mutex_lock(&pool->lock);
+		now = clock_monotonic_us();
+		conn = waiter.given != NULL || waiter.refused ? waiter.given : pop_usable(pool, now);
+	}
 	wait_queue_leave(&pool->waiters, &waiter);
-	*ret_silent = silent && waiter.given == NULL && !waiter.refused;
-	return waiter.given;
+	*ret_silent = conn == NULL && !waiter.refused && answers == answers_so_far(pool) && now - began >= PG_PATIENCE_US;
+	return conn;
 }
 
 /* ---- the breaker ---- */
@@ -148,6 +156,7 @@ void pg_pool_timed_out(struct pg_pool *pool)
 	wait_queue_refuse(&pool->waiters);
 	pthread_cond_signal(&pool->probe_wake);
 	pthread_mutex_unlock(&pool->lock);
+	log_message(LOG_WARNING, "database_silent", "PostgreSQL answers nobody: calls are refused until it does");
 }
 
 /* Whether a new connection is made and answers; it is closed again. */
@@ -175,6 +184,7 @@ static void *probe_main(void *arg)
 			atomic_store(&pool->timeouts, 0);
 			atomic_store(&pool->open, false);
 			pool->refusing = false;
+			log_message(LOG_INFO, "database_back", "PostgreSQL answers again");
 		} else if (!pool->closing) {
 			struct timespec end = at_monotonic(clock_monotonic_us() + PROBE_PAUSE_US);
 			(void)pthread_cond_timedwait(&pool->probe_wake, &pool->lock, &end);
@@ -196,6 +206,8 @@ static void put_back(struct pg_pool *pool, struct pg_conn *conn)
 		conn->counted = live;
 	}
 	struct pg_conn **list = live ? &pool->live : &pool->dead;
+	pool->opened -= live ? 0 : 1;
+	conn->held_since = 0;
 	conn->next = *list;
 	*list = conn;
 	if (pool->connected == 0 && pool->refusing) {
@@ -220,6 +232,9 @@ static void note_connect(struct pg_pool *pool, struct pg_conn *conn, enum status
 		memcpy(pool->error, conn->error, sizeof(pool->error));
 		/* Who ran out of time was in a hurry, or the server is silent: the breaker heard of that. It was not refused. */
 		if (status != TIMED_OUT) {
+			if (!pool->refusing) {
+				log_message(LOG_WARNING, "database_refuses", "no connection to PostgreSQL: %s", pool->error);
+			}
 			pool->refusing = true;
 			pool->connect_not_before = clock_monotonic_us() + RETRY_CONNECT_US;
 		}
@@ -315,7 +330,7 @@ void pg_pool_warm(struct pg_pool *pool, int64_t deadline)
 	struct pg_conn *taken = NULL;
 	struct pg_conn *conn = NULL;
 	enum status status = OK;
-	for (size_t i = 0; i < pool->size && status == OK && obtain(pool, deadline, &conn) == OK; i++) {
+	for (size_t i = 0; i < pool->ready && status == OK && obtain(pool, deadline, &conn) == OK; i++) {
 		status = make_ready(pool, conn, deadline);
 		/* Held until all are there: what is given back would be handed out again. */
 		conn->next = taken;
@@ -514,6 +529,7 @@ enum status pg_pool_open(const struct pg_pool_options *options, struct pg_pool *
 	enum status status = UNAVAILABLE;
 	pool->url = copy_text(options->url);
 	pool->application_name = strdup(options->application_name);
+	pool->ready = (size_t)(options->ready > 0 && options->ready < options->connections ? options->ready : options->connections);
 	pool->statements = options->statements;
 	pool->statement_count = options->statement_count;
 	pool->prepared_words = options->statement_count / 64 + 1;

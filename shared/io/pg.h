@@ -5,11 +5,11 @@
  * - Nothing here names a table: statements come as a table of (name, SQL) when the pool opens and are prepared by name on a
  *   connection's first use of each.
  * - A connection that failed or timed out is destroyed, never reused (pitfalls.md 0.8).
- * - No call waits past the deadline it was given. None waits longer than a second for a free connection, nor when the server said nothing
- *   to anybody through 250 ms (looked at so often, so up to 500 ms after its last word): who comes with many others has to wait for them,
- *   but keeps time for his own statements.
- * - Two timeouts in a row, without an answer to anybody in between, open the breaker: calls fail within 1 ms with UNAVAILABLE until
- *   the probe thread (every 200 ms) succeeds. After a refused connection one call per 200 ms tries again, the others fail at once.
+ * - No call waits past the deadline it was given, and none longer than a second for a free connection: who comes with many others has to
+ *   wait for them, but keeps time for his own statements.
+ * - Two timeouts in a row, of statements or of waits for a connection, without an answer to anybody in between, open the breaker: calls
+ *   fail within 1 ms with UNAVAILABLE until the probe thread (every 200 ms) succeeds. After a refused connection one call per 200 ms tries
+ *   again, the others fail at once.
  * - fsync, synchronous_commit and full_page_writes are on, or no connection is made (UNAVAILABLE, pg_pool_error() says why).
  * - Every session pins search_path to pg_catalog (statements are schema-qualified) and TimeZone to UTC.
  */
@@ -34,7 +34,7 @@ struct pg_statement {
 
 #define PG_PARAMS_MAX 48
 #define PG_WAIT_FOR_CONNECTION_US (1000 * 1000)
-#define PG_SILENCE_US (250 * 1000)
+#define PG_GROW_AFTER_US (250 * 1000)
 
 /* One parameter in text form; absent string = NULL. */
 struct pg_params {
@@ -73,7 +73,8 @@ int64_t pg_time(const struct pg_rows *rows, int row, int column);     /* timesta
 
 struct pg_pool_options {
 	struct str url;
-	int connections;      /* 1..64 */
+	int connections;      /* 1..64, at most */
+	int ready;            /* so many at first; another for each that is held for over PG_GROW_AFTER_US. 0: all */
 	const struct pg_statement *statements;
 	size_t statement_count;
 	const char *application_name;
@@ -88,7 +89,7 @@ MUST_CHECK enum status pg_pool_open(const struct pg_pool_options *options, struc
 void pg_pool_close(struct pg_pool *pool);
 
 /*
- * pg_pool_warm - connects all of the pool's connections, as far as the deadline (monotonic us) and the server allow.
+ * pg_pool_warm - connects as many of the pool's connections as shall be ready, as far as the deadline (monotonic us) and the server allow.
  *
  * Before a program serves: what waited in the backlog while it was not there comes all at once, and shall not queue for connections that
  * are only being made. A server that is away is no failure here.

@@ -33,6 +33,7 @@ struct pg_conn {
 	bool broken;          /* never to be used again */
 	bool missing_partition;
 	bool counted;         /* in pool->connected */
+	int64_t held_since;   /* monotonic us; 0: in one of the pool's lists, or reserved. With the pool's lock */
 	bool reserved;        /* not one of pool->conns */
 	bool timed_out;       /* what broke it was our own deadline */
 	char sqlstate[PG_SQLSTATE_LEN + 1];
@@ -50,6 +51,7 @@ struct pg_pool {
 	size_t prepared_words;
 	struct pg_conn *conns;
 	size_t size;
+	size_t ready; /* of conns: so many may be connected without having waited */
 	pthread_t probe;
 
 	/* Without the lock. */
@@ -63,6 +65,7 @@ struct pg_pool {
 	struct pg_conn *dead; /* free, not connected */
 	struct wait_queue waiters;
 	size_t connected;           /* of conns, free or held */
+	size_t opened;              /* of conns: all but the dead ones */
 	bool refusing;              /* the last connection attempt failed */
 	int64_t connect_not_before; /* while refusing: when the next one may try */
 	bool closing;

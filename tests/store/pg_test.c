@@ -65,11 +65,12 @@ struct fixture {
 	struct arena *arena;
 };
 
-static struct pg_pool *open_pool(int connections)
+static struct pg_pool *open_growing_pool(int connections, int ready)
 {
 	struct pg_pool_options options = {
 		.url = testdb_url(),
 		.connections = connections,
+		.ready = ready,
 		.statements = statements,
 		.statement_count = STATEMENT_COUNT,
 		.application_name = "pg_test",
@@ -77,6 +78,11 @@ static struct pg_pool *open_pool(int connections)
 	struct pg_pool *pool;
 	assert_int_equal(pg_pool_open(&options, &pool), OK);
 	return pool;
+}
+
+static struct pg_pool *open_pool(int connections)
+{
+	return open_growing_pool(connections, connections);
 }
 
 static int setup(void **state)
@@ -698,7 +704,7 @@ static void *take_and_give(void *arg)
 	return NULL;
 }
 
-static void waiting_ends_after_250_ms_of_silence_or_at_the_deadline(void **state UNUSED)
+static void waiting_ends_after_a_second_or_at_the_deadline(void **state UNUSED)
 {
 	struct pg_pool *pool = open_pool(1);
 	struct pg_conn *conn = take(pool);
@@ -712,7 +718,7 @@ static void waiting_ends_after_250_ms_of_silence_or_at_the_deadline(void **state
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
 	assert_int_equal(patient.status, UNAVAILABLE);
-	assert_in_range(patient.waited_us, 240 * 1000, 400 * 1000);
+	assert_in_range(patient.waited_us, PG_WAIT_FOR_CONNECTION_US - 50 * 1000, PG_WAIT_FOR_CONNECTION_US + 300 * 1000);
 	assert_int_equal(hasty.status, TIMED_OUT);
 	assert_in_range(hasty.waited_us, 25 * 1000, 200 * 1000);
 	pg_give(conn);
@@ -811,7 +817,7 @@ static bool served_in_order(struct pg_pool *pool)
 static void connections_go_to_who_waited_longest(void **state UNUSED)
 {
 	struct pg_pool *pool = open_pool(1);
-	/* A busy machine may start a later thread first, or keep one from its place for 250 ms: not three times. */
+	/* A busy machine may start a later thread first, or keep one from its place for long: not three times. */
 	bool in_order = false;
 	for (int i = 0; i < 3 && !in_order; i++) {
 		in_order = served_in_order(pool);
@@ -960,8 +966,8 @@ static void the_breaker_sends_waiters_away(void **state UNUSED)
 	pthread_t threads[CLIENTS];
 	testdb_signal_server(SIGSTOP);
 	/*
-	 * One connection is held, the first taker hangs while it makes the other. The next two queue for 250 ms in vain, hear nothing, and
-	 * that opens the breaker; those who came later are sent away then, long before their own 250 ms.
+	 * One connection is held, the first taker hangs while it makes the other. The next two queue for a second in vain, hear nothing, and
+	 * that opens the breaker; those who came later are sent away then, before their own second is over.
 	 */
 	struct pg_conn *conn;
 	enum status held = pg_take(pool, in_ms(3000), &conn);
@@ -970,7 +976,7 @@ static void the_breaker_sends_waiters_away(void **state UNUSED)
 		takers[i] = (struct taker){.pool = pool, .patience_ms = 1500, .order = &order};
 		pthread_create(&threads[i], NULL, take_and_give, &takers[i]);
 	}
-	usleep(400 * 1000);
+	usleep(1100 * 1000);
 	struct taker late = {.pool = pool, .patience_ms = 1500, .order = &order};
 	take_late(&late);
 	testdb_signal_server(SIGCONT);
@@ -983,7 +989,7 @@ static void the_breaker_sends_waiters_away(void **state UNUSED)
 	int early = 0;
 	for (int i = 0; i < CLIENTS; i++) {
 		refused += takers[i].status == UNAVAILABLE;
-		early += i >= EARLY && takers[i].waited_us < 200 * 1000;
+		early += i >= EARLY && takers[i].waited_us < PG_WAIT_FOR_CONNECTION_US - 100 * 1000;
 	}
 	assert_int_equal(refused, CLIENTS - 1);
 	assert_true(early >= CLIENTS - EARLY - 1); /* one may have been put aside by a busy machine */
@@ -1193,18 +1199,46 @@ static int group_setup(void **state)
 	return failed;
 }
 
-static void test_a_warm_pool_has_all_its_connections(void **state)
+static void test_a_warm_pool_has_what_shall_be_ready(void **state)
 {
 	(void)state;
 	const char *connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_test' AND datname = current_database()";
 	int64_t before = testdb_i64(connected);
-	struct pg_pool *pool = open_pool(5);
+	struct pg_pool *pool = open_growing_pool(8, 5);
 	pg_pool_warm(pool, in_ms(5000));
 	assert_int_equal(testdb_i64(connected) - before, 5);
 	int64_t started = clock_monotonic_us();
 	pg_pool_warm(pool, in_ms(5000)); /* nothing left to do, and nobody is waited for */
 	assert_true(clock_monotonic_us() - started < PG_WAIT_FOR_CONNECTION_US);
 	assert_int_equal(testdb_i64(connected) - before, 5);
+	pg_pool_close(pool);
+}
+
+/* Takes four connections as if each were another thread's and gives them back; one of them may take PG_GROW_AFTER_US. */
+static void take_four(struct pg_pool *pool, size_t slow)
+{
+	struct pg_conn *held[4] = {NULL};
+
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		int64_t started = clock_monotonic_us();
+		assert_int_equal(pg_take(pool, in_ms(5000), &held[i]), OK);
+		*fiber_own(FIBER_SLOT_PG) = NULL;
+		assert_int_equal(clock_monotonic_us() - started >= PG_GROW_AFTER_US, i == slow);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+		*fiber_own(FIBER_SLOT_PG) = held[i];
+		pg_give(held[i]);
+	}
+}
+
+static void test_a_pool_grows_when_what_it_has_is_held_for_long(void **state)
+{
+	struct pg_pool *pool = open_growing_pool(4, 2);
+
+	(void)state;
+	pg_pool_warm(pool, in_ms(5000));
+	take_four(pool, 2); /* by then the first two are stuck, so the fourth need not wait either */
+	take_four(pool, 4); /* nobody: once made they stay */
 	pg_pool_close(pool);
 }
 
@@ -1230,7 +1264,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_warm_pool_has_all_its_connections),
+		TEST(test_a_warm_pool_has_what_shall_be_ready),
+		TEST(test_a_pool_grows_when_what_it_has_is_held_for_long),
 		TEST(test_warming_that_runs_out_of_time_refuses_nobody),
 		TEST(values_come_back_as_they_went),
 		TEST(arrays_come_back_as_they_went),
@@ -1257,7 +1292,7 @@ int main(void)
 		TEST(a_statement_past_its_deadline_ends_with_its_connection),
 		TEST(a_statement_that_the_server_cancels_leaves_the_connection),
 		TEST(a_passed_deadline_asks_nothing),
-		TEST(waiting_ends_after_250_ms_of_silence_or_at_the_deadline),
+		TEST(waiting_ends_after_a_second_or_at_the_deadline),
 		TEST(waiting_goes_on_while_others_are_answered),
 		TEST(who_runs_out_of_time_soon_after_an_answer_opens_no_breaker),
 		TEST(connections_go_to_who_waited_longest),
