@@ -452,7 +452,7 @@ const struct setting config_settings[] = {
 		.min = 1,
 		.max = 64,
 		.remedy = "leave it out for 8",
-		.what = "Connections that one process may have to PostgreSQL: one for each thread and one more at first, the others when those wait for long. trivet-discord has one, trivet-telegram two for each thread beside.",
+		.what = "Most connections in a process's pool to PostgreSQL; trivet-discord has one, trivet-telegram two for each thread beside it.",
 	},
 	{
 		.key = "REDIS_CONNECTIONS",
