@@ -136,12 +136,24 @@ static bool breaker_open(struct pg_pool *pool)
 	return atomic_load_explicit(&pool->open, memory_order_relaxed);
 }
 
-void pg_pool_answered(struct pg_pool *pool)
+static void close_breaker(struct pg_pool *pool)
 {
+	if (atomic_exchange(&pool->open, false)) {
+		log_message(LOG_INFO, "database_back", "PostgreSQL answers again");
+	}
+}
+
+void pg_pool_answered(struct pg_conn *conn)
+{
+	struct pg_pool *pool = conn->pool;
 	atomic_fetch_add_explicit(&pool->answers, 1, memory_order_relaxed);
 	if (atomic_load_explicit(&pool->timeouts, memory_order_relaxed) != 0) {
 		atomic_store_explicit(&pool->timeouts, 0, memory_order_relaxed);
 	}
+	if (breaker_open(pool)) {
+		close_breaker(pool);
+	}
+	conn->generation = atomic_load_explicit(&pool->generation, memory_order_relaxed);
 }
 
 void pg_pool_timed_out(struct pg_pool *pool)
@@ -182,9 +194,8 @@ static void *probe_main(void *arg)
 		pthread_mutex_lock(&pool->lock);
 		if (back) {
 			atomic_store(&pool->timeouts, 0);
-			atomic_store(&pool->open, false);
+			close_breaker(pool);
 			pool->refusing = false;
-			log_message(LOG_INFO, "database_back", "PostgreSQL answers again");
 		} else if (!pool->closing) {
 			struct timespec end = at_monotonic(clock_monotonic_us() + PROBE_PAUSE_US);
 			(void)pthread_cond_timedwait(&pool->probe_wake, &pool->lock, &end);

@@ -8,8 +8,8 @@
  * - No call waits past the deadline it was given, and none longer than a second for a free connection: who comes with many others has to
  *   wait for them, but keeps time for his own statements.
  * - Two timeouts in a row, of statements or of waits for a connection, without an answer to anybody in between, open the breaker: calls
- *   fail within 1 ms with UNAVAILABLE until the probe thread (every 200 ms) succeeds. After a refused connection one call per 200 ms tries
- *   again, the others fail at once.
+ *   fail within 1 ms with UNAVAILABLE until the probe thread (every 200 ms) succeeds or somebody is answered after all. After a refused
+ *   connection one call per 200 ms tries again, the others fail at once.
  * - fsync, synchronous_commit and full_page_writes are on, or no connection is made (UNAVAILABLE, pg_pool_error() says why).
  * - Every session pins search_path to pg_catalog (statements are schema-qualified) and TimeZone to UTC.
  */

@@ -282,7 +282,7 @@ static enum status ask_end(struct pg_conn *conn, int sent, struct message *messa
 		conn->broken = true; /* something is left that nobody asked for */
 	}
 	if (!conn->broken) {
-		pg_pool_answered(conn->pool);
+		pg_pool_answered(conn);
 	}
 	if (status != OK) {
 		PQclear(result);

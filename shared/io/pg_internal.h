@@ -25,7 +25,7 @@ struct pg_conn {
 	PGconn *link;         /* NULL: not connected */
 	uint64_t *prepared;   /* bit per statement of the table; NULL on the probe's own connection */
 	int64_t deadline;
-	uint64_t generation;  /* of the pool when the link was made */
+	uint64_t generation;  /* of the pool when the server last said something on the link */
 	uint64_t answers;     /* of the pool when the question in flight was asked */
 	int64_t asked_at;
 	bool begin_due;       /* BEGIN was asked for and goes out together with the first statement */
@@ -86,8 +86,12 @@ void pg_conn_close(struct pg_conn *conn);
 /* pg_conn_stale - whether a free connection cannot be trusted: the server said something unasked, or the breaker opened since. */
 bool pg_conn_stale(const struct pg_conn *conn);
 
-/* pg_pool_answered, pg_pool_timed_out - what the breaker lives on; the latter when `conn` heard nothing until its deadline. */
-void pg_pool_answered(struct pg_pool *pool);
+/*
+ * pg_pool_answered, pg_pool_timed_out - what the breaker lives on; the latter when somebody heard nothing until his deadline.
+ *
+ * An answer closes it, and the connection that heard it is as good as one made since.
+ */
+void pg_pool_answered(struct pg_conn *conn);
 void pg_pool_timed_out(struct pg_pool *pool);
 
 /* pg_rows_take - the rows now belong to the arena. OK, TOO_LARGE; the result is cleared in every case that it is not kept. */

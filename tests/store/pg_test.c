@@ -1003,6 +1003,45 @@ static void the_breaker_sends_waiters_away(void **state UNUSED)
 	pg_pool_close(pool);
 }
 
+static void *wake_server(void *arg UNUSED)
+{
+	usleep(1300 * 1000);
+	testdb_signal_server(SIGCONT);
+	return NULL;
+}
+
+/* The answer to a question that was in flight says as much as a probe's, and its connection is no worse than one that would be made anew. */
+static void an_answer_closes_the_breaker_and_keeps_its_connection(void **state)
+{
+	enum { WAITERS = 3, WAKER = WAITERS };
+	struct fixture *fixture = *state;
+	struct pg_pool *pool = open_pool(1);
+	struct pg_conn *conn = take(pool);
+	int64_t backend = backend_of(conn, fixture->arena);
+	atomic_int order = 0;
+	struct taker takers[WAITERS];
+	pthread_t threads[WAITERS + 1];
+
+	testdb_signal_server(SIGSTOP);
+	for (int i = 0; i < WAITERS; i++) {
+		takers[i] = (struct taker){.pool = pool, .patience_ms = 5000, .order = &order};
+		pthread_create(&threads[i], NULL, take_and_give, &takers[i]);
+	}
+	pthread_create(&threads[WAKER], NULL, wake_server, NULL);
+	enum status answered = run_i64(conn, fixture->arena, SLEEP, 1);
+	pg_give(conn);
+	enum status taken = pg_take(pool, in_ms(1000), &conn);
+	for (int i = 0; i <= WAITERS; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	assert_int_equal(answered, OK);
+	assert_int_equal(takers[0].status, UNAVAILABLE); /* the server was silent through his wait */
+	assert_int_equal(taken, OK);
+	assert_int_equal(backend_of(conn, fixture->arena), backend);
+	pg_give(conn);
+	pg_pool_close(pool);
+}
+
 /* Asks for three seconds of sleep until a deadline that is the same for all. */
 struct sleeper {
 	struct pg_pool *pool;
@@ -1300,6 +1339,7 @@ int main(void)
 		TEST(a_refused_connection_is_not_hammered),
 		TEST(a_hung_server_opens_the_breaker_and_closes_it_when_it_is_back),
 		TEST(the_breaker_sends_waiters_away),
+		TEST(an_answer_closes_the_breaker_and_keeps_its_connection),
 		TEST(slow_statements_beside_answered_ones_open_nothing),
 		TEST(a_reserved_connection_stands_beside_the_pool),
 		TEST(a_reserved_connection_plans_its_statement_once),
