@@ -5,8 +5,8 @@
  * - Nothing here names a table: statements come as a table of (name, SQL) when the pool opens and are prepared by name on a
  *   connection's first use of each.
  * - A connection that failed or timed out is destroyed, never reused (pitfalls.md 0.8).
- * - No call waits past the deadline it was given, and none longer than a second for a free connection: who comes with many others has to
- *   wait for them, but keeps time for his own statements.
+ * - No call waits past the deadline it was given, and none longer than PG_WAIT_FOR_CONNECTION_US for a free connection: who comes with many
+ *   others has to wait for them, but keeps time for his own statements.
  * - Two timeouts in a row, of statements or of waits for a connection, without an answer to anybody in between, open the breaker: calls
  *   fail within 1 ms with UNAVAILABLE until the probe thread (every 200 ms) succeeds or somebody is answered after all. After a refused
  *   connection one call per 200 ms tries again, the others fail at once.
@@ -33,7 +33,7 @@ struct pg_statement {
 };
 
 #define PG_PARAMS_MAX 48
-#define PG_WAIT_FOR_CONNECTION_US (1000 * 1000)
+#define PG_WAIT_FOR_CONNECTION_US (1500 * 1000)
 #define PG_GROW_AFTER_US (250 * 1000)
 
 /* One parameter in text form; absent string = NULL. */

@@ -704,7 +704,7 @@ static void *take_and_give(void *arg)
 	return NULL;
 }
 
-static void waiting_ends_after_a_second_or_at_the_deadline(void **state UNUSED)
+static void waiting_ends_by_itself_or_at_the_deadline(void **state UNUSED)
 {
 	struct pg_pool *pool = open_pool(1);
 	struct pg_conn *conn = take(pool);
@@ -750,7 +750,7 @@ static void waiting_goes_on_while_others_are_answered(void **state)
 	conn = take(pool);
 	began = clock_monotonic_us();
 	pthread_create(&threads[1], NULL, take_and_give, &late);
-	while (clock_monotonic_us() < began + 1500 * 1000) {
+	while (clock_monotonic_us() < began + PG_WAIT_FOR_CONNECTION_US + 500 * 1000) {
 		assert_int_equal(run_i64(conn, fixture->arena, SLEEP, 10), OK);
 	}
 	pthread_join(threads[1], NULL);
@@ -966,18 +966,18 @@ static void the_breaker_sends_waiters_away(void **state UNUSED)
 	pthread_t threads[CLIENTS];
 	testdb_signal_server(SIGSTOP);
 	/*
-	 * One connection is held, the first taker hangs while it makes the other. The next two queue for a second in vain, hear nothing, and
-	 * that opens the breaker; those who came later are sent away then, before their own second is over.
+	 * One connection is held, the first taker hangs while it makes the other. The next two queue in vain, hear nothing, and
+	 * that opens the breaker; those who came later are sent away then, before their own time is over.
 	 */
 	struct pg_conn *conn;
-	enum status held = pg_take(pool, in_ms(3000), &conn);
+	enum status held = pg_take(pool, in_ms(5000), &conn);
 	for (int i = 0; i < CLIENTS; i++) {
 		usleep(i == EARLY ? 150 * 1000 : 0);
-		takers[i] = (struct taker){.pool = pool, .patience_ms = 1500, .order = &order};
+		takers[i] = (struct taker){.pool = pool, .patience_ms = 3000, .order = &order};
 		pthread_create(&threads[i], NULL, take_and_give, &takers[i]);
 	}
-	usleep(1100 * 1000);
-	struct taker late = {.pool = pool, .patience_ms = 1500, .order = &order};
+	usleep(PG_WAIT_FOR_CONNECTION_US + 100 * 1000);
+	struct taker late = {.pool = pool, .patience_ms = 3000, .order = &order};
 	take_late(&late);
 	testdb_signal_server(SIGCONT);
 	for (int i = 0; i < CLIENTS; i++) {
@@ -1005,7 +1005,7 @@ static void the_breaker_sends_waiters_away(void **state UNUSED)
 
 static void *wake_server(void *arg UNUSED)
 {
-	usleep(1300 * 1000);
+	usleep(PG_WAIT_FOR_CONNECTION_US + 300 * 1000);
 	testdb_signal_server(SIGCONT);
 	return NULL;
 }
@@ -1331,7 +1331,7 @@ int main(void)
 		TEST(a_statement_past_its_deadline_ends_with_its_connection),
 		TEST(a_statement_that_the_server_cancels_leaves_the_connection),
 		TEST(a_passed_deadline_asks_nothing),
-		TEST(waiting_ends_after_a_second_or_at_the_deadline),
+		TEST(waiting_ends_by_itself_or_at_the_deadline),
 		TEST(waiting_goes_on_while_others_are_answered),
 		TEST(who_runs_out_of_time_soon_after_an_answer_opens_no_breaker),
 		TEST(connections_go_to_who_waited_longest),
