@@ -1010,7 +1010,7 @@ static void *wake_server(void *arg UNUSED)
 	return NULL;
 }
 
-/* The answer to a question that was in flight says as much as a probe's, and its connection is no worse than one that would be made anew. */
+/* The answer to a question that was in flight says as much as a probe's, and its connection is as good as one made anew. */
 static void an_answer_closes_the_breaker_and_keeps_its_connection(void **state)
 {
 	enum { WAITERS = 3, WAKER = WAITERS };
