@@ -151,10 +151,10 @@ MUST_CHECK enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t 
 /*
  * pg_run_last - the same, and the transaction that it is in is committed when it succeeds; both in one message.
  *
- * OK means committed, rows or not. Otherwise pg_rollback() as after pg_run(); a lost connection leaves the outcome unknown (TIMED_OUT).
+ * It gives no rows: what could fail after the commit would be told as a failure. OK means committed. Otherwise pg_rollback() as after
+ * pg_run(); a lost connection leaves the outcome unknown (TIMED_OUT).
  */
-MUST_CHECK enum status pg_run_last(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
-                                   struct pg_rows **ret_rows);
+MUST_CHECK enum status pg_run_last(struct pg_conn *conn, size_t statement, const struct pg_params *params);
 
 /* Transactions, only for service/tx.c, worker queues and migrations. BEGIN is READ COMMITTED and goes out with the first statement. */
 MUST_CHECK enum status pg_begin(struct pg_conn *conn);

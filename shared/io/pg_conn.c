@@ -550,11 +550,10 @@ enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t statement, 
 	return run(conn, arena, statement, params, false, ret_rows);
 }
 
-enum status pg_run_last(struct pg_conn *conn, struct arena *arena, size_t statement, const struct pg_params *params,
-                        struct pg_rows **ret_rows)
+enum status pg_run_last(struct pg_conn *conn, size_t statement, const struct pg_params *params)
 {
 	assert(conn->broken || pg_in_transaction(conn));
-	return run(conn, arena, statement, params, true, ret_rows);
+	return run(conn, NULL, statement, params, true, NULL);
 }
 
 /* For what does not go out together with it. */

@@ -39,7 +39,7 @@ static enum status store_reply(struct tx *tx, const struct once_call *call)
 	pg_add_time(&params, str_present(sealed) ? call->result->sealed_until : 0);
 	bool said = tx->ctx->language != LANGUAGE_UNSET;
 	pg_add_str(&params, said ? language_code(tx->ctx->language) : STR_ABSENT);
-	return tx_query_last(tx, SQL_INBOX_STORE, &params, NULL); /* to the row of claim_and_run() */
+	return tx_query_last(tx, SQL_INBOX_STORE, &params); /* to the row of claim_and_run() */
 }
 
 /* Puts the secrets back beside the reply while they live; afterwards they are absent and rendered as such. */

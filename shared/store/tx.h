@@ -24,7 +24,7 @@ MUST_CHECK enum status tx_query(struct tx *tx, enum sql id, const struct pg_para
  *
  * What is on the arena by now stays there or nothing is committed: TOO_LARGE when it failed before. Else as pg_run_last().
  */
-MUST_CHECK enum status tx_query_last(struct tx *tx, enum sql id, const struct pg_params *params, struct pg_rows **ret_rows);
+MUST_CHECK enum status tx_query_last(struct tx *tx, enum sql id, const struct pg_params *params);
 
 /* tx_params - empty parameters in the request's arena. */
 struct pg_params tx_params(struct tx *tx);

@@ -440,6 +440,46 @@ static void a_failed_transaction_does_not_commit(void **state)
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 20"), 0);
 }
 
+static enum status update_last(struct pg_conn *conn, struct arena *arena, int64_t id)
+{
+	struct pg_params params = pg_params(arena);
+
+	pg_add_i64(&params, id);
+	return pg_run_last(conn, UPDATE_THING, &params);
+}
+
+/* 99 and one more is what the CHECK refuses: what was done before in that transaction is not there then, either. */
+static void the_last_statement_commits_or_nothing_is_there(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = fixture->arena;
+	struct pg_conn *conn = take(fixture->pool);
+
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(insert_thing(conn, arena, 9021, 0, 5, NULL), OK);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 9021"), 0);
+	assert_int_equal(update_last(conn, arena, 9021), OK); /* prepared in the same message */
+	assert_false(pg_in_transaction(conn));
+	assert_int_equal(testdb_i64("SELECT small FROM public.thing WHERE id = 9021"), 6);
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(insert_thing(conn, arena, 9022, 0, 99, NULL), OK);
+	assert_int_equal(update_last(conn, arena, 9022), INVALID);
+	pg_rollback(conn);
+	assert_false(pg_in_transaction(conn));
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.thing WHERE id = 9022"), 0);
+	/* Alone: BEGIN, statement and COMMIT are one message, and the connection is still good. */
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(update_last(conn, arena, 9021), OK);
+	assert_int_equal(testdb_i64("SELECT small FROM public.thing WHERE id = 9021"), 7);
+	/* A status that somebody overlooked. */
+	assert_int_equal(pg_begin(conn), OK);
+	assert_int_equal(insert_thing(conn, arena, 9021, 0, 5, NULL), CONFLICT);
+	assert_int_equal(update_last(conn, arena, 9021), INTERNAL);
+	pg_rollback(conn);
+	pg_give(conn);
+	assert_int_equal(testdb_i64("SELECT small FROM public.thing WHERE id = 9021"), 7);
+}
+
 /* BEGIN goes out with the first statement: whatever that says, there is one transaction, and it is over when it is said to be. */
 static void a_transaction_begins_with_its_first_statement(void **state)
 {
@@ -1320,6 +1360,7 @@ int main(void)
 		TEST(another_use_of_0a000_is_a_defect),
 		TEST(copy_is_refused),
 		TEST(a_failed_transaction_does_not_commit),
+		TEST(the_last_statement_commits_or_nothing_is_there),
 		TEST(a_transaction_begins_with_its_first_statement),
 		TEST(a_first_statement_may_end_its_connection),
 		TEST(a_connection_given_back_inside_a_transaction_is_destroyed),
