@@ -275,10 +275,11 @@ static void a_stop_answers_what_is_in_hand(void **state)
 
 	(void)state;
 	start(&child, CROWD);
+	/* One after the other: start() has knocked, and all seats are shared out evenly only when that connection is gone. */
 	for (int i = 0; i < CROWD; i++) {
 		fds[i] = send_request(&child, "GET", "/wait", "");
+		await_begun(i + 1);
 	}
-	await_begun(CROWD);
 	for (int i = CROWD; i < CROWD + QUEUE; i++) {
 		fds[i] = send_request(&child, "GET", "/wait", "");
 	}
