@@ -158,9 +158,10 @@ static struct reply *check_rate(struct command_call *call)
 	return reply;
 }
 
-static bool others_read_along(const struct update *update, const struct command *command)
+/* What is answered there is read by all of them; on Discord everybody can be answered alone. */
+static bool others_read_along(const struct update *update)
 {
-	return update->platform == PLATFORM_TELEGRAM && update->place == PLACE_GROUP && command->place != COMMAND_ANYWHERE;
+	return update->platform == PLATFORM_TELEGRAM && update->place == PLACE_GROUP;
 }
 
 /* For what is said without a step: the person's own choice. While it cannot be read the platform's hint must do. */
@@ -180,13 +181,26 @@ static bool is_repeat(const struct command_call *call)
 	return call->command->effect == COMMAND_ONCE && once_answered(call->ctx, call->update->key, &answered) == OK && answered;
 }
 
+/* A private matter among others: nothing is run, but what should not have been typed there is made worthless. */
+static enum status run_among_others(struct command_call *call, struct reply **ret_reply)
+{
+	if (call->command->place == COMMAND_PRIVATE_KILLS && read_arguments(call) == NULL) {
+		return call->command->leaked(call, ret_reply);
+	}
+	return command_point_to_private(call, ret_reply);
+}
+
 static enum status run_row(struct command_call *call, struct reply **ret_reply)
 {
 	const struct command *command = call->command;
+	bool among_others = others_read_along(call->update);
 	struct reply *refusal = check_rate(call); /* asks no store: it protects them */
 
 	if (refusal != NULL && is_repeat(call)) {
 		refusal = NULL; /* the platform has not heard our answer: it gets the same one */
+	}
+	if (refusal == NULL && among_others && command->place != COMMAND_ANYWHERE) {
+		return run_among_others(call, ret_reply);
 	}
 	if (refusal == NULL) {
 		refusal = read_arguments(call);
@@ -195,16 +209,11 @@ static enum status run_row(struct command_call *call, struct reply **ret_reply)
 		}
 	}
 	if (refusal != NULL) {
+		refusal->private = !among_others; /* said where it was asked: not everybody in a group can be written to */
 		*ret_reply = refusal;
 		return OK;
 	}
-	if (arena_failed(call->ctx->arena)) {
-		return TOO_LARGE;
-	}
-	if (!others_read_along(call->update, command)) {
-		return command->run(call, ret_reply);
-	}
-	return command->place == COMMAND_PRIVATE_KILLS ? command->leaked(call, ret_reply) : command_point_to_private(call, ret_reply);
+	return arena_failed(call->ctx->arena) ? TOO_LARGE : command->run(call, ret_reply);
 }
 
 /* ---- by kind of update ---- */

@@ -1,4 +1,5 @@
 """One person, two platforms: codes, the dialogue, undoing, unlinking, as a person meets them in a chat."""
+import json
 import re
 import threading
 import time
@@ -407,6 +408,16 @@ def test_the_redeemer_of_two_histories_may_undo_and_others_read_what_unlink_does
 def test_help_is_answered_where_it_was_asked(people, stack, new_id):
     """Its row says in the open, but the reply was private: in a group it went to a chat that many have never opened."""
     assert stack.command_telegram(new_id(), "/help", chat=-1001234567890)["chat_id"] == -1001234567890
+
+
+def test_a_refusal_in_a_group_is_said_there(people, stack, new_id):
+    """Many have never opened the private chat: what is sent there they would not see."""
+    group = -1001234567890
+    wrong = stack.command_telegram(new_id(), "/top nonsense", chat=group)
+    assert wrong["chat_id"] == group and "all season week" in wrong["text"]
+    for words in ("/code", "/lang klingon", "/code " + "A" * 65):
+        pointer = stack.command_telegram(new_id(), words, chat=group)
+        assert pointer["chat_id"] == group and "https://t.me/" in json.dumps(pointer), words
 
 
 def test_bad_commands_say_the_remedy(people, new_id):
