@@ -35,8 +35,8 @@ enum command_place {
 
 enum command_rate {
 	COMMAND_RATE_UNSET = 0,
-	COMMAND_RATE_LIGHT, /* 30 a minute per person */
-	COMMAND_RATE_HEAVY, /* 10 a minute per person */
+	COMMAND_RATE_LIGHT, /* COMMANDS_PER_MINUTE of one person */
+	COMMAND_RATE_HEAVY, /* a third of that */
 	COMMAND_RATE_COUNT
 };
 
@@ -104,8 +104,7 @@ const struct command *command_find(enum platform platform, struct str name);
 const struct command *command_find_action(struct str verb);
 
 /*
- * command_dispatch - row, platform and place, access, rate, arguments, run; or what plain text, group messages and (un)reachable updates
- * do.
+ * command_dispatch - row (of this platform), rate, arguments, place, run; or what plain text, group messages and (un)reachable updates do.
  *
  * Sets ctx->language to the person's hint first and to his own choice once the account is known.
  * ret_reply   NULL: nothing is to be said (a group message, an ignored update)

@@ -1,14 +1,14 @@
 /* The table: commands.def as rows. */
 #include "command/handlers.h"
 
-/* A row without policy does not compile. */
+/* A row without policy does not compile, nor one whose access is a kind that run_row() does not ask for: so far all are anyone's. */
 #define COMMAND(name, platforms, place, access, effect, rate, answer, menu, args, run, leaked) \
-	_Static_assert((platforms) != 0 && (place) != COMMAND_PLACE_UNSET && (access) != COMMAND_ACCESS_UNSET && \
+	_Static_assert((platforms) != 0 && (place) != COMMAND_PLACE_UNSET && (access) == COMMAND_ANYONE && \
 	               (effect) != COMMAND_EFFECT_UNSET && (rate) != COMMAND_RATE_UNSET && (answer) != COMMAND_ANSWER_UNSET && \
-	               (menu) != MESSAGE_NONE, "a column of command " #name " is unset");
+	               (menu) != MESSAGE_NONE, "a column of command " #name " is unset or not enforced");
 #define ACTION(name, place, access, effect, rate, run) \
-	_Static_assert((place) != COMMAND_PLACE_UNSET && (access) != COMMAND_ACCESS_UNSET && (effect) != COMMAND_EFFECT_UNSET && \
-	               (rate) != COMMAND_RATE_UNSET, "a column of action " #name " is unset");
+	_Static_assert((place) != COMMAND_PLACE_UNSET && (access) == COMMAND_ANYONE && (effect) != COMMAND_EFFECT_UNSET && \
+	               (rate) != COMMAND_RATE_UNSET, "a column of action " #name " is unset or not enforced");
 #include "command/commands.def"
 #undef COMMAND
 #undef ACTION
