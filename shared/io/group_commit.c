@@ -35,7 +35,15 @@ static void sort(const struct gather_batch *batch, size_t order[GATHER_ROWS_MAX]
 
 static bool is_bad_row(enum status status)
 {
-	return status == INVALID || status == CONFLICT || status == NOT_FOUND;
+	return status == INVALID || status == CONFLICT;
+}
+
+static enum status told(enum status status)
+{
+	if (status == OK || status == NOT_FOUND) {
+		return status;
+	}
+	return is_bad_row(status) ? INVALID : UNAVAILABLE;
 }
 
 static void run_batch(void *owner, struct gather_batch *batch, int64_t deadline)
@@ -54,7 +62,7 @@ static void run_batch(void *owner, struct gather_batch *batch, int64_t deadline)
 		if (one_by_one && (i == 0 || status == OK || is_bad_row(status))) {
 			status = group_run(lane, batch, &order[i], 1, deadline, NULL);
 		}
-		batch->results[order[i]] = status == OK ? OK : is_bad_row(status) ? INVALID : UNAVAILABLE;
+		batch->results[order[i]] = told(status);
 	}
 }
 

@@ -26,7 +26,8 @@ MUST_CHECK enum status group_commit_open(struct pg_pool *pool, size_t statement,
  * column is the key that the batch is sorted by.
  *
  * Never with a connection held (asserted).
- * OK, INVALID (this row alone breaks a rule), UNAVAILABLE (outcome unknown), TIMED_OUT (deadline, outcome unknown), TOO_LARGE.
+ * OK, INVALID (this row alone breaks a rule), NOT_FOUND (there is no partition for a row of the batch, of which nothing was stored: make
+ * it and append again), UNAVAILABLE (outcome unknown), TIMED_OUT (deadline, outcome unknown), TOO_LARGE.
  */
 MUST_CHECK enum status group_commit_append(struct group *group, const struct gather_row *row, int64_t deadline);
 

@@ -1,7 +1,6 @@
 /* Two accounts become one: by a code, by the redeemer's yes, by staff. */
 #include "service/linking.h"
 
-#include "base/metric.h"
 #include "io/crypto.h"
 #include "service/economy.h"
 #include "service/notify.h"
@@ -349,7 +348,7 @@ static enum status join_and_tell(struct tx *tx, const struct joining *joining, c
 		status = record(tx, sides, by, merge.id);
 	}
 	if (status == OK) {
-		metric_add(METRIC_LINK_DONE, 1);
+		tx_count(tx, METRIC_LINK_DONE);
 	}
 	return status;
 }

@@ -38,13 +38,16 @@ static enum status run_on(struct tx *tx, enum status (*fn)(struct tx *tx, void *
 
 static enum status attempt(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg), void *arg, enum again *ret_again)
 {
-	struct tx tx = {.ctx = ctx};
+	struct tx tx = {.ctx = ctx, .counted = METRIC_COUNT};
 	enum status status = pg_take(ctx->app->pg, ctx->deadline, &tx.conn);
 	if (status != OK) {
 		*ret_again = AGAIN_UNSET;
 		return status;
 	}
 	status = run_on(&tx, fn, arg);
+	if (status == OK && tx.counted != METRIC_COUNT) {
+		metric_add(tx.counted, 1);
+	}
 	*ret_again = AGAIN_UNSET;
 	if (status == RETRY) {
 		*ret_again = AGAIN_WHOLE;
@@ -60,6 +63,11 @@ static enum status make_partitions(struct tx *tx, void *arg UNUSED)
 	struct pg_params params = tx_params(tx);
 	pg_add_time(&params, tx->ctx->now);
 	return tx_query(tx, SQL_MAKE_PARTITIONS, &params, NULL);
+}
+
+enum status tx_make_partitions(struct ctx *ctx)
+{
+	return tx_run(ctx, make_partitions, NULL);
 }
 
 enum status tx_run(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg), void *arg)

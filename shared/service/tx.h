@@ -23,6 +23,12 @@
 MUST_CHECK enum status tx_run(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg), void *arg);
 
 /*
+ * tx_make_partitions - use case: those around ctx->now, for who appends outside a transaction and met a day that has none: the worker, which
+ * makes them, may have been away for days. Statuses of tx_run().
+ */
+MUST_CHECK enum status tx_make_partitions(struct ctx *ctx);
+
+/*
  * service_read - one read without a transaction: `fn` runs exactly one SELECT (one statement is one snapshot).
  */
 MUST_CHECK enum status service_read(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg), void *arg);

@@ -20,3 +20,8 @@ enum status tx_query_last(struct tx *tx, enum sql id, const struct pg_params *pa
 	tx->committed = status == OK;
 	return status;
 }
+
+void tx_count(struct tx *tx, enum metric metric)
+{
+	tx->counted = metric;
+}

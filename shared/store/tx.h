@@ -7,6 +7,7 @@
 #define TRIVET_STORE_TX_H
 
 #include "base/ctx.h"
+#include "base/metric.h"
 #include "io/pg.h"
 #include "sql.h" /* generated: enum sql, one value per named block in store/sql/ */
 
@@ -14,6 +15,7 @@ struct tx {
 	struct ctx *ctx;
 	struct pg_conn *conn;
 	bool committed; /* by tx_query_last() */
+	enum metric counted; /* tx_count() */
 };
 
 /* tx_query - runs statement `id`; see pg_run() for the statuses. ret_rows may be NULL. */
@@ -25,6 +27,9 @@ MUST_CHECK enum status tx_query(struct tx *tx, enum sql id, const struct pg_para
  * What is on the arena by now stays there or nothing is committed: TOO_LARGE when it failed before. Else as pg_run_last().
  */
 MUST_CHECK enum status tx_query_last(struct tx *tx, enum sql id, const struct pg_params *params);
+
+/* tx_count - adds 1 to a counter once this transaction is committed; the last one asked for counts. */
+void tx_count(struct tx *tx, enum metric metric);
 
 /* tx_params - empty parameters in the request's arena. */
 struct pg_params tx_params(struct tx *tx);
