@@ -199,6 +199,9 @@ int64_t event_text_number(struct str text)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
+	if (str_empty(text)) {
+		return 0;
+	}
 	for (size_t i = 0; i < text.len; i++) {
 		hash = (hash ^ (unsigned char)text.ptr[i]) * UINT64_C(0x100000001b3);
 	}

@@ -130,7 +130,10 @@ struct str event_data_text(struct arena *arena, const struct event *event);
  */
 int64_t event_lane(enum platform platform, int64_t platform_id);
 
-/* event_text_number - a number that tells a text from others (FNV-1a, 63 bits), never 0: for what must only be compared. */
+/*
+ * event_text_number - a number that tells a text from others (FNV-1a, 63 bits): for what must only be compared. 0: none at all, so that a
+ * sticker between two copies is no other text.
+ */
 int64_t event_text_number(struct str text);
 
 /*

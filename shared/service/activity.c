@@ -7,6 +7,7 @@
 #include "base/utf.h"
 #include "core/event.h"
 #include "io/app.h"
+#include "service/sighting.h"
 #include "service/tx.h"
 
 #define MULTIPLIER_NONE 100 /* percent */
@@ -178,6 +179,10 @@ static enum status append(struct ctx *ctx, const struct update *update, int64_t 
 		return TOO_LARGE;
 	}
 	status = group_commit_append(ctx->app->events, &row, ctx->deadline);
+	if (status == NOT_FOUND) {
+		status = tx_make_partitions(ctx);
+		status = status == OK ? group_commit_append(ctx->app->events, &row, ctx->deadline) : status;
+	}
 	if (status == OK) {
 		metric_add(METRIC_EVENT_ACCEPTED, 1);
 	}
@@ -233,6 +238,9 @@ enum status activity_message(struct ctx *ctx, const struct update *update, struc
 	switch (look_up(chats, update, &multiplier)) {
 	case STANDING_COUNTS: /* also when the list could not be read again just now: it stands for a while */
 		status = append(ctx, update, multiplier);
+		if (status == OK) {
+			sighting_note(ctx, update);
+		}
 		break;
 	case STANDING_SILENT:
 		status = OK;

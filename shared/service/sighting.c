@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "io/app.h"
 #include "service/tx.h"
+#include "store/event.h"
 
 /* Username (32), name (64 code points), language hint and bot, one after the other: longer ones do not come from the adapters. */
 #define PLACE_TEXT 384
@@ -109,6 +110,7 @@ void sighting_note(struct ctx *ctx, const struct update *update)
 
 /* The columns of the statement. */
 struct columns {
+	struct event_person *people;
 	struct str *platforms;
 	int64_t *ids;
 	struct str *texts[4];
@@ -119,6 +121,7 @@ struct columns {
 
 static bool make_room(struct arena *arena, size_t count, struct columns *ret_columns)
 {
+	ret_columns->people = arena_array(arena, count, sizeof(struct event_person));
 	ret_columns->platforms = arena_array(arena, count, sizeof(struct str));
 	ret_columns->privates = arena_array(arena, count, sizeof(struct str));
 	ret_columns->ids = arena_array(arena, count, sizeof(int64_t));
@@ -134,6 +137,7 @@ static void take_place(struct arena *arena, struct sighted *place, struct column
 	size_t used = 0;
 	size_t row = columns->count++;
 
+	columns->people[row] = (struct event_person){place->platform, place->platform_id};
 	columns->platforms[row] = platform_name(place->platform);
 	columns->ids[row] = place->platform_id;
 	columns->privates[row] = place->private ? STR("true") : STR("false");
@@ -187,8 +191,11 @@ static enum status store(struct tx *tx, void *arg)
 	}
 	pg_add_str_array(&params, columns->privates, columns->count);
 	pg_add_time_array(&params, columns->ats, columns->count);
-	enum status status = tx_query(tx, SQL_SIGHTING_STORE, &params, NULL);
+	enum status status = identities_ensure(tx, columns->people, columns->count);
 
+	if (status == OK) {
+		status = tx_query(tx, SQL_SIGHTING_STORE, &params, NULL);
+	}
 	return status == OK ? mark_roles(tx, columns) : status;
 }
 

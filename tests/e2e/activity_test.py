@@ -18,6 +18,11 @@ def counted(stack, user):
     return answer.json()["counters"]["messages_sent"] if answer.status_code == 200 else 0
 
 
+def shown(stack, user):
+    answer = stack.api("GET", f"/v1/users/telegram/{user}")
+    return answer.json()["identities"]["telegram"] if answer.status_code == 200 else None
+
+
 def settled(db):
     with db.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM event_queue WHERE attempts < 5")
@@ -35,6 +40,16 @@ def test_a_message_counts_once_however_often_and_by_whichever_bot_it_comes(stack
     wait_for(lambda: counted(stack, user) == 1, 5, "the count")
     wait_for(lambda: settled(db), 5, "the queue")
     assert counted(stack, user) == 1
+
+
+def test_who_only_writes_in_a_group_has_his_name_and_loses_an_old_one(stack, new_id):
+    """Boards and other bots show him by it."""
+    user = new_id()
+    for name in ("Ann of the group", "Anna"):
+        update = stack.telegram_update(user, f"hello there, says {name}", chat=CHAT)
+        update["message"]["from"].update(first_name=name, username="annie")
+        assert stack.post_telegram("main", update).status_code == 200
+        wait_for(lambda: shown(stack, user) == {"id": str(user), "username": "annie", "name": name}, 5, "the name")
 
 
 @pytest.mark.parametrize("change", [
@@ -84,6 +99,17 @@ def test_a_message_older_than_a_week_is_acknowledged_and_not_counted(stack, new_
     assert counted(stack, user) == 0
 
 
+def test_a_message_of_a_day_without_partition_is_counted_nonetheless(stack, new_id, db):
+    """The worker makes them ahead; where it was away for days, who needs one makes it."""
+    user, ago = new_id(), 6 * 86400 + 3600
+    with db.cursor() as cursor:
+        cursor.execute("""SELECT name FROM public.day_partitions('event_key_recent')
+                          WHERE day = (to_timestamp(%s) AT TIME ZONE 'UTC')::date""", (time.time() + stack.clock() - ago,))
+        cursor.execute(f"DROP TABLE public.{cursor.fetchone()[0]}")
+    say(stack, user, "hello there, dear friends", ago)
+    wait_for(lambda: counted(stack, user) == 1, 5, "the count")
+
+
 def say(stack, user, text, ago, chat=CHAT, **more):
     update = stack.telegram_update(user, text, chat=chat)
     update["message"].update(date=update["message"]["date"] - ago, **more)
@@ -105,10 +131,12 @@ def test_messages_give_xp_by_length_once_in_thirty_seconds_and_not_for_repeats(s
     say(stack, user, next(words), 700)                    # older than the last that counted
     say(stack, user, "  the same words again  ", 500)     # 20: 1
     say(stack, user, "the same words again", 400)         # a repeat
+    say(stack, user, "", 380, sticker={"file_id": "S"})   # no words at all, so the next is still a repeat
+    say(stack, user, "the same words again", 340)
     say(stack, user, "word " * 30, 300, forward_date=1, forward_sender_name="Somebody")  # another's words
     say(stack, user, "short", 200)
     say(stack, user, "word " * 101, 100)                  # 504: 5
-    assert earned(stack, user, 9) == 4 + 3 + 1 + 5
+    assert earned(stack, user, 11) == 4 + 3 + 1 + 5
 
 
 def test_a_chat_multiplies_what_its_messages_give(stack, new_id, db):

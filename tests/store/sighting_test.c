@@ -26,6 +26,7 @@ static int setup(void **state)
 	fixture.arena = arena_new(1024 * 1024);
 	testdb_exec("TRUNCATE public.account, public.identity, public.account_balance CASCADE");
 	testdb_exec("INSERT INTO public.account (id, created_at) SELECT n, '2025-11-20Z' FROM generate_series(1, 2000) n");
+	testdb_exec("SELECT setval('public.account_id_seq', 2000)");
 	testdb_exec("INSERT INTO public.identity (account_id, platform, platform_id, name, username, language_hint, first_seen, last_seen,"
 	            " attached_at) SELECT n, 'telegram', n, 'Before', 'before', 'ru', '2025-11-20Z', '2025-11-20Z', '2025-11-20Z'"
 	            " FROM generate_series(1, 2000) n");
@@ -90,15 +91,50 @@ static void names_and_times_are_stored_together(void **state)
 	assert_int_equal(store(f), 0);
 }
 
-static void an_older_sight_and_a_stranger_change_nothing(void **state)
+static void an_older_sight_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
 
 	note(f, 1, "Long ago", NOW - 30 * DAY_US);
-	note(f, 5000000, "Stranger", NOW);
 	(void)store(f);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.identity WHERE name = 'Before'"), 2000);
 	assert_int_equal(testdb_i64("SELECT count(*) FROM public.identity_reach"), 0);
+}
+
+/* Who has only written in a group: seen before anything of him is applied, or a moment after. */
+static void a_stranger_gets_an_account_with_his_name(void **state)
+{
+	struct fixture *f = *state;
+
+	note(f, 5000000, "Stranger", NOW - SECOND_US);
+	(void)store(f);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.identity i JOIN public.account_balance b USING (account_id)"
+	                            " WHERE i.platform_id = 5000000 AND i.name = 'Stranger'"), 1);
+	testdb_exec("UPDATE public.identity SET name = NULL, last_seen = '2025-11-20T13:30Z' WHERE platform_id = 5000000");
+	note(f, 5000000, "Stranger", NOW);
+	(void)store(f);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.identity WHERE platform_id = 5000000 AND name = 'Stranger'"
+	                            " AND last_seen = '2025-11-20T13:30Z'"), 1);
+}
+
+static void what_is_not_new_is_not_written(void **state)
+{
+	struct fixture *f = *state;
+	struct update update = sight(1, "Ann");
+
+	update.place = PLACE_GROUP;
+	for (int minute = 0; minute < 3; minute++) {
+		struct ctx ctx = testdb_ctx(f->app, f->arena, NOW + minute * MINUTE_US, 5);
+
+		sighting_note(&ctx, &update);
+		(void)store(f);
+		assert_int_equal(testdb_i64("SELECT extract(epoch FROM last_seen)::bigint FROM public.identity WHERE platform_id = 1"),
+		                 NOW / SECOND_US);
+	}
+	note(f, 1, "Ann", NOW + HOUR_US + SECOND_US);
+	(void)store(f);
+	assert_int_equal(testdb_i64("SELECT extract(epoch FROM last_seen)::bigint FROM public.identity WHERE platform_id = 1"),
+	                 (NOW + HOUR_US) / SECOND_US + 1);
 }
 
 static void note_all(struct fixture *f, int64_t count)
@@ -162,7 +198,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(names_and_times_are_stored_together),
-		TEST(an_older_sight_and_a_stranger_change_nothing),
+		TEST(an_older_sight_changes_nothing),
+		TEST(a_stranger_gets_an_account_with_his_name),
+		TEST(what_is_not_new_is_not_written),
 		TEST(who_finds_no_place_is_left_out),
 		TEST(a_block_that_came_later_stands),
 		TEST(who_is_held_by_another_is_left_to_his_next_sight),
