@@ -21,6 +21,8 @@
 
 #define CALL_MAX_US (250 * 1000)
 #define RETRY_US (200 * 1000)
+/* Whose deadline is nearer than this has not waited long enough to know. */
+#define PATIENCE_US (50 * 1000)
 #define CONNECTIONS_MAX 64
 #define DB_MAX 65535
 #define PORT_DEFAULT 6379
@@ -435,9 +437,14 @@ static enum status link_ready(const struct cache *cache, struct link *link, int6
 	return link->context != NULL ? OK : link_connect(cache, link, until);
 }
 
-static enum status fail(struct cache *cache)
+/* A call failed. Where that says something of Redis the next ones are spared it; one that was in a hurry, or too large, says nothing. */
+static enum status fail(struct cache *cache, enum status status, int64_t began, int64_t until)
 {
-	atomic_store(&cache->retry_at, clock_monotonic_us() + RETRY_US);
+	int64_t now = clock_monotonic_us();
+	bool hurried = now >= until && until - began < PATIENCE_US;
+	if (status != TOO_LARGE && !hurried) {
+		atomic_store(&cache->retry_at, now + RETRY_US);
+	}
 	metric_add(METRIC_CACHE_UNAVAILABLE, 1);
 	return UNAVAILABLE;
 }
@@ -457,7 +464,7 @@ static enum status converse(struct cache *cache, int64_t deadline, conversation 
 	int64_t until = deadline < now + CALL_MAX_US ? deadline : now + CALL_MAX_US;
 	struct link *link = take_link(cache, until);
 	if (link == NULL) {
-		return fail(cache);
+		return fail(cache, TIMED_OUT, now, until);
 	}
 	enum status status = speak(cache, link, until, arg);
 	bool understood = status == OK || status == CONFLICT;
@@ -466,7 +473,7 @@ static enum status converse(struct cache *cache, int64_t deadline, conversation 
 	}
 	give_link(cache, link);
 	if (!understood) {
-		return fail(cache);
+		return fail(cache, status, now, until);
 	}
 	if (atomic_load_explicit(&cache->retry_at, memory_order_relaxed) != 0) {
 		atomic_store(&cache->retry_at, 0);

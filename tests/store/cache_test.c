@@ -251,6 +251,18 @@ static void a_hung_redis_costs_250_ms_and_then_nothing(void **state)
 	assert_int_equal(cache_get(fixture->cache, fixture->arena, in_ms(1000), STR("no such key"), &read), NOT_FOUND);
 }
 
+/* A few milliseconds without an answer say nothing of Redis: the others go on asking it. */
+static void who_is_in_a_hurry_switches_nothing_off(void **state)
+{
+	struct fixture *fixture = *state;
+	assert_int_equal(cache_ready(fixture->cache, in_ms(1000)), OK);
+	kill(testdb_redis_pid(), SIGSTOP);
+	enum status hurried = cache_ready(fixture->cache, in_ms(5));
+	kill(testdb_redis_pid(), SIGCONT);
+	assert_int_equal(hurried, UNAVAILABLE);
+	assert_int_equal(cache_ready(fixture->cache, in_ms(1000)), OK);
+}
+
 /* Redis behind a stranger that answers one call with what it likes, then closes. */
 struct stranger {
 	int listener;
@@ -379,6 +391,7 @@ int main(void)
 		TEST(nobody_there_is_unavailable_at_once),
 		TEST(a_passed_deadline_asks_nothing),
 		TEST(a_hung_redis_costs_250_ms_and_then_nothing),
+		TEST(who_is_in_a_hurry_switches_nothing_off),
 		TEST(strange_replies_are_not_believed),
 		TEST(many_threads_each_read_their_own),
 		TEST(many_fibers_each_read_their_own),
