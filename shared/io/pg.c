@@ -99,6 +99,11 @@ static void serve_waiters(struct pg_pool *pool)
 	}
 }
 
+static bool breaker_open(struct pg_pool *pool)
+{
+	return atomic_load_explicit(&pool->open, memory_order_relaxed);
+}
+
 static uint64_t answers_so_far(struct pg_pool *pool)
 {
 	return atomic_load_explicit(&pool->answers, memory_order_relaxed);
@@ -116,6 +121,10 @@ static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until, bool *ret_
 	int64_t now = began;
 	struct pg_conn *conn = NULL;
 	struct wait_entry waiter;
+	if (breaker_open(pool)) {
+		*ret_silent = false;
+		return NULL; /* who opened it has told those who waited, and this one was not among them */
+	}
 	wait_queue_join(&pool->waiters, &waiter);
 	while (conn == NULL && !waiter.refused && now < until) {
 		pthread_mutex_unlock(&pool->lock);
@@ -130,11 +139,6 @@ static struct pg_conn *wait_turn(struct pg_pool *pool, int64_t until, bool *ret_
 }
 
 /* ---- the breaker ---- */
-
-static bool breaker_open(struct pg_pool *pool)
-{
-	return atomic_load_explicit(&pool->open, memory_order_relaxed);
-}
 
 static void close_breaker(struct pg_pool *pool)
 {

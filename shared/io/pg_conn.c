@@ -195,6 +195,13 @@ static enum status collect(struct pg_conn *conn, struct message *message, PGresu
 	return OK;
 }
 
+/* The session is over, or the whole server: of a commit that was on its way nobody knows. */
+static bool ended_session(const PGresult *result)
+{
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
 static enum status judge_error(struct pg_conn *conn, const PGresult *result)
 {
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -204,6 +211,9 @@ static enum status judge_error(struct pg_conn *conn, const PGresult *result)
 		return lost(conn);
 	}
 	set_error(conn, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), sqlstate);
+	if (ended_session(result)) {
+		return lost(conn);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
 		bool fits = strncmp(sqlstate, verdicts[i].sqlstate, strlen(verdicts[i].sqlstate)) == 0 &&
 		            (verdicts[i].function == NULL || (function != NULL && strcmp(function, verdicts[i].function) == 0));
@@ -636,11 +646,13 @@ void pg_rollback(struct pg_conn *conn)
 	char sqlstate[PG_SQLSTATE_LEN + 1];
 	memcpy(error, conn->error, sizeof(error));
 	memcpy(sqlstate, conn->sqlstate, sizeof(sqlstate));
+	bool missing_partition = conn->missing_partition;
 	if (ask_plain(conn, "ROLLBACK", false) != OK) {
 		conn->broken = true;
 	}
 	memcpy(conn->error, error, sizeof(error));
 	memcpy(conn->sqlstate, sqlstate, sizeof(sqlstate));
+	conn->missing_partition = missing_partition;
 }
 
 bool pg_in_transaction(const struct pg_conn *conn)
