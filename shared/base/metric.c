@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #define PROGRAM_NAME 32
-/* How many programs of one host are printed; there are seven. */
+/* How many programs of one host are printed; six of ours count. */
 #define PROGRAMS_MAX 16
 #define RENDER_MAX ((size_t)2 * 1024 * 1024)
 #define PATH_BYTES 512
 
 /* What a route's answers are counted under; every other status is "other". */
-static const int statuses[] = {200, 204, 400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503};
+static const int statuses[] = {200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 431, 500, 503};
 #define STATUS_SLOTS (ARRAY_LEN(statuses) + 1)
 
 static const int buckets_ms[] = METRIC_BUCKETS_MS;
