@@ -372,8 +372,12 @@ static void check_addresses(struct doctor *doctor)
 	bool loopback = config->development;
 	struct str webapp = config->webapp_url;
 	bool good = str_starts(webapp, STR("https://")) || (loopback && str_starts(webapp, STR("http://")));
-	tell(doctor, STR("WEBAPP_URL"), good ? VERDICT_OK : VERDICT_WRONG,
-	     good ? STR("well formed") : STR("must begin with https://: Telegram opens web apps over nothing else"));
+	if (str_empty(webapp)) {
+		tell(doctor, STR("WEBAPP_URL"), VERDICT_WARNING, STR("is not set: bots show no buttons that open the web app"));
+	} else {
+		tell(doctor, STR("WEBAPP_URL"), good ? VERDICT_OK : VERDICT_WRONG,
+		     good ? STR("well formed") : STR("must begin with https://: Telegram opens web apps over nothing else"));
+	}
 	good = str_starts(config->base_url, STR("https://")) || (loopback && str_starts(config->base_url, STR("http://")));
 	tell(doctor, STR("BASE_URL"), good ? VERDICT_OK : VERDICT_WRONG,
 	     good ? STR("well formed") : STR("must begin with https://: the platforms send to nothing else"));
@@ -394,22 +398,31 @@ static bool connects(struct str path)
 	return ok;
 }
 
-static void check_sockets(struct doctor *doctor)
+static void check_socket(struct doctor *doctor, struct str program)
 {
-	static const struct str programs[] = {STR_INIT("trivet-telegram"), STR_INIT("trivet-discord"), STR_INIT("trivet-site"),
-	                                      STR_INIT("trivet-api")};
 	const struct config *config = doctor->ctl->app->config;
 	struct arena *arena = doctor->ctl->ctx.arena;
-	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
-		struct str path = config->development ? str_printf(arena, STR_FMT "/sock/" STR_FMT ".sock", STR_ARG(config->run_dir),
-		                                                   STR_ARG(programs[i]))
-		                                      : str_printf(arena, "/run/trivet/" STR_FMT ".sock", STR_ARG(programs[i]));
-		bool ok = connects(path);
-		tell(doctor, str_printf(arena, "socket " STR_FMT, STR_ARG(programs[i])), ok ? VERDICT_OK : VERDICT_WRONG,
-		     ok ? STR("accepts")
-		        : str_printf(arena, "nobody listens at " STR_FMT ": systemctl start " STR_FMT ".socket", STR_ARG(path),
-		                     STR_ARG(programs[i])));
+	struct str path = config->development
+	                          ? str_printf(arena, STR_FMT "/sock/" STR_FMT ".sock", STR_ARG(config->run_dir), STR_ARG(program))
+	                          : str_printf(arena, "/run/trivet/" STR_FMT ".sock", STR_ARG(program));
+	bool ok = connects(path);
+	tell(doctor, str_printf(arena, "socket " STR_FMT, STR_ARG(program)), ok ? VERDICT_OK : VERDICT_WRONG,
+	     ok ? STR("accepts")
+	        : str_printf(arena, "nobody listens at " STR_FMT ": systemctl start " STR_FMT ".socket", STR_ARG(path), STR_ARG(program)));
+}
+
+/* Of a platform that is not configured nobody has to listen. */
+static void check_sockets(struct doctor *doctor)
+{
+	const struct config *config = doctor->ctl->app->config;
+	if (config->bot_count > 0) {
+		check_socket(doctor, STR("trivet-telegram"));
 	}
+	if (config->discord_application_id != 0) {
+		check_socket(doctor, STR("trivet-discord"));
+	}
+	check_socket(doctor, STR("trivet-site"));
+	check_socket(doctor, STR("trivet-api"));
 }
 
 enum ctl_exit run_doctor(struct ctl *ctl)
