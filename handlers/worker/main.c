@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ struct duty {
 	void (*run)(struct worker *worker);
 };
 
-/* A new duty (deferred commands) is a row here. */
+/* A new duty is a row here. */
 static const struct duty duties[] = {
 	{"telegram", send_telegram},
 	{"discord", send_discord},
@@ -120,23 +121,26 @@ int main(void)
 		.program = PROGRAM_WORKER, .name = "trivet-worker", .with_cache = true, .events_statement = SIZE_MAX};
 	struct str error = STR_ABSENT;
 	sigset_t stop_signals;
-	bool served = false;
+	enum status status = UNAVAILABLE;
 	if (arena == NULL || worker.stop_fd < 0 || !block_signals(&stop_signals)) {
-		log_message(LOG_ERROR, "start", "the system refuses memory, a descriptor or signals");
+		error = STR("could not start: the system refuses memory, a descriptor or signals");
 		goto out;
 	}
 	options.statements = store_statements(&options.statement_count);
 	if (http_setup() != OK) {
-		log_message(LOG_ERROR, "start", "libcurl cannot be initialised");
+		error = STR("could not start: libcurl cannot be initialised");
 		goto out;
 	}
-	if (app_open(arena, &options, &worker.app, &error) != OK) {
-		log_message(LOG_ERROR, "start", STR_FMT, STR_ARG(error));
+	status = app_open(arena, &options, &worker.app, &error);
+	if (status != OK) {
 		goto out;
 	}
 	worker.owner = make_uuid(arena);
-	served = serve(&worker, &stop_signals);
+	status = serve(&worker, &stop_signals) ? OK : UNAVAILABLE;
 out:
+	if (str_present(error)) {
+		(void)fprintf(stderr, "%s: " STR_FMT "\n", options.name, STR_ARG(error));
+	}
 	if (worker.app != NULL) {
 		app_close(worker.app);
 	}
@@ -144,5 +148,5 @@ out:
 		(void)close(worker.stop_fd);
 	}
 	arena_free(arena);
-	return served ? 0 : 1;
+	return app_exit_status(status);
 }

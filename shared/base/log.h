@@ -1,5 +1,6 @@
 /*
- * log - one structured line on standard error; called by programs (layer 7) and web, and by service only where nobody is answered.
+ * log - one structured line on standard error; called by programs (layer 7) and web; by service and io only for what no caller can be told
+ * of: work that nobody waits for, a store that went away or came back.
  *
  * logfmt: `level=info at=2026-11-20T13:24:14.1Z event=request route=... status=200`. Foreign bytes are escaped: a value
  * with anything but printable ASCII, or with a quote, backslash, equals sign or space, is quoted and escaped (\n, \xHH). Never a

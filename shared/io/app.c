@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ctx.h"
+#include "base/log.h"
 #include "base/metric.h"
 #include "base/parse.h"
 #include "io/json.h"
@@ -122,7 +123,8 @@ static enum status open_stores(struct app *app, const struct app_options *option
 	struct pg_pool_options pool = {
 		.url = config->database_url.bytes,
 		.connections = (int)config->pg_connections,
-		.ready = (int)config_threads(config) + 1, /* one waits for the disk while the others compute */
+		/* One waits for the disk while the others compute. The worker's duties are threads of their own, each with one. */
+		.ready = options->program == PROGRAM_WORKER ? 0 : (int)config_threads(config) + 1,
 		.statements = options->statements,
 		.statement_count = options->statement_count,
 		.application_name = options->name,
@@ -195,6 +197,7 @@ enum status app_open(struct arena *arena, const struct app_options *options, str
 	}
 	app->config = config;
 	app->owned_config = config;
+	log_set_level(config->log_level);
 	status = set_up_libraries(ret_error);
 	if (status == OK) {
 		status = open_stores(app, options, ret_error);
@@ -229,6 +232,14 @@ void app_close(struct app *app)
 	crypto_wipe(app->key_link, sizeof(app->key_link));
 	crypto_wipe(app->key_seal, sizeof(app->key_seal));
 	free(app);
+}
+
+int app_exit_status(enum status status)
+{
+	if (status == INVALID) {
+		return 2;
+	}
+	return status == OK ? 0 : 1;
 }
 
 void app_add_chore(struct app *app, struct chore chore)

@@ -55,13 +55,19 @@ struct app_options {
 };
 
 /*
- * app_open - settings, crypto, json, HTTP, pools, keys, metrics; in that order. SIGPIPE is ignored from then on. Before threads.
+ * app_open - settings, level of the log, crypto, json, HTTP, pools, keys, metrics; in that order. SIGPIPE is ignored from then on. Before threads.
  *
  * *ret_app is closed by app_close(); *ret_error lives in `arena`.
  * OK; else *ret_error is the one line to print: INVALID, TOO_LARGE, UNAVAILABLE (no random numbers, memory, threads or run directory).
  */
 MUST_CHECK enum status app_open(struct arena *arena, const struct app_options *options, struct app **ret_app, struct str *ret_error);
 void app_close(struct app *app);
+
+/*
+ * app_exit_status - of a program that ends with `status`: 0 stopped as asked, 2 settings are wrong (INVALID: only the operator can help, so
+ * systemd does not start it again), 1 anything else.
+ */
+int app_exit_status(enum status status);
 
 /* app_add_chore - before it serves; more than APP_CHORES_MAX is a defect: asserted. */
 void app_add_chore(struct app *app, struct chore chore);

@@ -498,17 +498,13 @@ static struct str bot_key(struct arena *arena, struct str name, size_t part)
 	return str_printf(arena, STR_FMT "_%s", STR_ARG(prefix), config_bot_parts[part].suffix);
 }
 
-/* OK, NOT_FOUND (incomplete, and this program has no use for bots), INVALID, TOO_LARGE. */
 static enum status judge_bot(struct loading *loading, enum config_program program, const struct bot_found *bot)
 {
 	for (size_t i = 0; i < BOT_PART_COUNT; i++) {
 		const struct bot_part_row *row = &config_bot_parts[i];
 		const struct value *value = &bot->parts[i];
 		struct str key = bot_key(loading->errors, bot->name, i);
-		if (!str_present(value->text) && row->needed) {
-			if ((PROGRAMS_WITH_BOTS & (int)program) == 0) {
-				return NOT_FOUND;
-			}
+		if (!str_present(value->text) && (row->needed_by & (int)program) != 0) {
 			return complain(loading, STR_FMT ": missing, so bot \"" STR_FMT "\" cannot start: %s", STR_ARG(key),
 			                STR_ARG(bot->name), row->remedy);
 		}
@@ -526,9 +522,6 @@ static enum status judge_bots(struct loading *loading, enum config_program progr
 	for (size_t i = 0; i < found->bot_count; i++) {
 		const struct bot_found *bot = &found->bots[i];
 		enum status status = judge_bot(loading, program, bot);
-		if (status == NOT_FOUND) {
-			continue;
-		}
 		if (status != OK) {
 			return status;
 		}
@@ -540,7 +533,7 @@ static enum status judge_bots(struct loading *loading, enum config_program progr
 		};
 	}
 	if (program == PROGRAM_TELEGRAM && config->bot_count == 0) {
-		return complain(loading, "BOT_TOKEN: missing: %s", config_bot_parts[BOT_PART_TOKEN].remedy);
+		return complain(loading, "BOT_SECRET: missing: %s", config_bot_parts[BOT_PART_SECRET].remedy);
 	}
 	return OK;
 }

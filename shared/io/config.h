@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "base/str.h"
 #include "io/crypto.h"
@@ -36,6 +37,7 @@ enum config_program {
 #define CONFIG_BOTS_MAX 32
 struct config_bot {
 	struct str name; /* [a-z0-9_]{1,32}, the last part of its webhook's path */
+	/* A program that does not need one of these may not have it: secrets are given to who uses them (config_table.c). */
 	struct secret token;
 	struct secret secret; /* 32..256 of A-Z a-z 0-9 _ - */
 	struct str username;  /* without '@' */
@@ -64,7 +66,7 @@ struct config {
 	int64_t pg_connections;
 	int64_t redis_connections;
 	int64_t commands_per_minute; /* of one person; heavy ones a third (shared/command) */
-	enum log_level_setting { CONFIG_LOG_DEBUG = 0, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR } log_level;
+	enum log_level log_level;
 	bool development; /* loopback stack: clock offset */
 	struct config_bot bots[CONFIG_BOTS_MAX];
 	size_t bot_count;
@@ -84,7 +86,7 @@ size_t config_threads(const struct config *config);
 /* config_close - wipes the secrets and frees. */
 void config_close(struct config *config);
 
-/* config_bot - by name; NULL when it is not configured. */
+/* config_bot_by_name - by name; NULL when it is not configured. */
 const struct config_bot *config_bot_by_name(const struct config *config, struct str name);
 
 /* config_print - `KEY=value` lines of all settings with their source, secrets as "(set)"; for `trivet config`. */

@@ -65,12 +65,11 @@ struct str config_document_markdown(struct arena *arena)
 	                  "Each bot has a section `[telegram.<bot>]`; its name (a-z, 0-9, underscore; at most 32) is the last\n"
 	                  "part of its webhook's path. In the environment and among the credentials the bot `main` is spelled\n"
 	                  "as below, any other with its name in front (`QUIZ_BOT_TOKEN` is the token of `quiz`). trivet-telegram\n"
-	                  "needs at least one bot. A bot without its token or secret stops the programs that work with bots:\n"));
-	add_programs(&out, PROGRAMS_WITH_BOTS);
-	buf_add(&out, STR(".\n\n| key | in the file | form | secret | what |\n|---|---|---|---|---|\n"));
+	                  "needs at least one bot.\n\n| key | in the file | form | needed by | secret | what |\n|---|---|---|---|---|---|\n"));
 	for (size_t i = 0; i < BOT_PART_COUNT; i++) {
-		buf_printf(&out, "| `%s` | `%s` | %s | %s | %s |\n", config_bot_parts[i].suffix, config_bot_parts[i].key,
-		           config_bot_parts[i].form, config_bot_parts[i].secret ? "yes" : "", config_bot_parts[i].what);
+		buf_printf(&out, "| `%s` | `%s` | %s | ", config_bot_parts[i].suffix, config_bot_parts[i].key, config_bot_parts[i].form);
+		add_programs(&out, config_bot_parts[i].needed_by);
+		buf_printf(&out, " | %s | %s |\n", config_bot_parts[i].secret ? "yes" : "", config_bot_parts[i].what);
 	}
 	return buf_str(&out);
 }

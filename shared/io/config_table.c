@@ -207,16 +207,16 @@ static bool read_log_level(const struct setting *row, struct str text, void *ret
 	(void)row;
 	static const struct {
 		struct str word;
-		enum log_level_setting level;
+		enum log_level level;
 	} levels[] = {
-		{STR_INIT("debug"), CONFIG_LOG_DEBUG},
-		{STR_INIT("info"), CONFIG_LOG_INFO},
-		{STR_INIT("warning"), CONFIG_LOG_WARNING},
-		{STR_INIT("error"), CONFIG_LOG_ERROR},
+		{STR_INIT("debug"), LOG_DEBUG},
+		{STR_INIT("info"), LOG_INFO},
+		{STR_INIT("warning"), LOG_WARNING},
+		{STR_INIT("error"), LOG_ERROR},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
 		if (str_eq(text, levels[i].word)) {
-			*(enum log_level_setting *)ret_field = levels[i].level;
+			*(enum log_level *)ret_field = levels[i].level;
 			return true;
 		}
 	}
@@ -490,7 +490,7 @@ const struct bot_part_row config_bot_parts[BOT_PART_COUNT] = {
 	[BOT_PART_TOKEN] = {
 		.suffix = "BOT_TOKEN",
 		.key = "token",
-		.needed = true,
+		.needed_by = PROGRAM_WORKER | PROGRAM_CTL,
 		.secret = true,
 		.fits = fits_bot_token,
 		.form = "a bot token (digits, a colon, letters)",
@@ -500,7 +500,7 @@ const struct bot_part_row config_bot_parts[BOT_PART_COUNT] = {
 	[BOT_PART_SECRET] = {
 		.suffix = "BOT_SECRET",
 		.key = "secret",
-		.needed = true,
+		.needed_by = PROGRAM_TELEGRAM | PROGRAM_CTL,
 		.secret = true,
 		.fits = fits_bot_secret,
 		.form = "32 to 256 of A-Z a-z 0-9 _ -",

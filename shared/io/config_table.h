@@ -17,9 +17,6 @@
 #define CONFIG_SETTINGS 22
 #define CONFIG_BOT_NAME_MAX 32
 
-/* Programs that do not start with a bot of which a part is missing. */
-#define PROGRAMS_WITH_BOTS (PROGRAM_TELEGRAM | PROGRAM_SITE | PROGRAM_WORKER | PROGRAM_CTL)
-
 struct setting {
 	const char *key; /* in the environment and as a credential; in the file the same in lower case */
 	size_t offset;   /* of its field in struct config */
@@ -47,7 +44,7 @@ enum bot_part {
 struct bot_part_row {
 	const char *suffix; /* of the environment's name */
 	const char *key;    /* in [telegram.<bot>] */
-	bool needed;
+	int needed_by; /* programs that do not start with a bot without it */
 	bool secret;
 	bool (*fits)(struct str text);
 	const char *form;

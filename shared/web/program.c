@@ -8,19 +8,6 @@
 /* Requests wait meanwhile: well below their deadline. */
 #define WARM_US (SECOND_US / 2)
 
-static const enum log_level log_levels[] = {
-	[CONFIG_LOG_DEBUG] = LOG_DEBUG,
-	[CONFIG_LOG_INFO] = LOG_INFO,
-	[CONFIG_LOG_WARNING] = LOG_WARNING,
-	[CONFIG_LOG_ERROR] = LOG_ERROR,
-};
-
-static int complain(const struct app_options *options, struct str error)
-{
-	(void)fprintf(stderr, "%s: " STR_FMT "\n", options->name, STR_ARG(error));
-	return 2;
-}
-
 /* Serves until it is told to stop, with the chores beside. */
 static enum status serve(const struct app_options *options, const struct route *routes, size_t route_count, struct app *app)
 {
@@ -43,15 +30,17 @@ int program_run(const struct app_options *options, const struct route *routes, s
 	struct arena *arena = arena_new(PROGRAM_START_ARENA);
 	struct str error = STR("could not start: out of memory");
 	struct app *app = NULL;
-	int exit_status = 1;
+	enum status status = arena != NULL ? app_open(arena, options, &app, &error) : TOO_LARGE;
 
-	if (arena == NULL || app_open(arena, options, &app, &error) != OK || (ready != NULL && ready(app, arena, &error) != OK)) {
-		exit_status = complain(options, error);
+	if (status == OK && ready != NULL) {
+		status = ready(app, arena, &error);
+	}
+	if (status != OK) {
+		(void)fprintf(stderr, "%s: " STR_FMT "\n", options->name, STR_ARG(error));
 	} else {
-		log_set_level(log_levels[app->config->log_level]);
-		exit_status = serve(options, routes, route_count, app) == OK ? 0 : 1;
+		status = serve(options, routes, route_count, app);
 	}
 	app_close(app);
 	arena_free(arena);
-	return exit_status;
+	return app_exit_status(status);
 }

@@ -13,7 +13,7 @@
  * ready   called when the app is open and before anything is served: what this program checks of its settings and adds to the app, in
  *         an arena that lives as long as the program; NULL: nothing.
  *         On INVALID *ret_error is the one line to print.
- * Returns the exit status: 0 stopped as asked, 1 could not serve, 2 settings are wrong (one line on standard error).
+ * Returns app_exit_status(); what kept it from starting is one line on standard error.
  */
 int program_run(const struct app_options *options, const struct route *routes, size_t route_count,
                 enum status (*ready)(struct app *app, struct arena *arena, struct str *ret_error));

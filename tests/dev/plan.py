@@ -271,6 +271,26 @@ def environment(plan):
     }
 
 
+def credentials(program):
+    """The secrets that a program's unit loads; None where there is no unit."""
+    try:
+        with open(os.path.join(ROOT, "systemd", program + ".service")) as file:
+            return set(re.findall(r"^LoadCredential=(\w+):", file.read(), re.M))
+    except FileNotFoundError:
+        return None
+
+
+def withheld(settings):
+    """By program: the secrets of other programs' units, which it must do without here as in production. Further bots' are like the first's."""
+    own = {name: credentials(name) for name in (*SERVED, WORKER)}
+    secret = set().union(*(held for held in own.values() if held))
+
+    def stands_for(key):
+        return key if key in secret else next((part for part in ("BOT_TOKEN", "BOT_SECRET") if key.endswith("_" + part)), None)
+
+    return {name: [key for key in settings if stands_for(key) and stands_for(key) not in held] for name, held in own.items() if held is not None}
+
+
 def write_private(path, text):
     """Replaces a file in one step; only its owner reads it."""
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
@@ -323,6 +343,7 @@ def renew(plan, asked, user):
     plan["ports"] = dict(zip(("postgres", "redis", "fakes"), free_ports(3, {plan["port"]})))
     plan["root"] = stage(plan["data"], plan["variant"], user)
     plan["environment"] = environment(plan)
+    plan["withheld"] = withheld(plan["environment"])
     if not as_user(user, lambda: write_plan(plan)):
         raise Refusal(f"{plan['data']}: could not be prepared: see above; `make down` clears it")
     link_promised(plan)

@@ -99,7 +99,8 @@ class Supervisor:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(log, 1)
             os.dup2(log, 2)
-            environment = dict(self.environment)
+            withheld = self.plan["withheld"].get(os.path.basename(child.argv[0]), ())
+            environment = {key: value for key, value in self.environment.items() if key not in withheld}
             if child.listener is not None:
                 if child.listener.fileno() == 3:
                     os.set_inheritable(3, True)

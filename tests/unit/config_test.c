@@ -117,7 +117,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->requests, 128);
 	assert_int_equal(config->pg_connections, 8);
 	assert_int_equal(config->redis_connections, 8);
-	assert_int_equal(config->log_level, CONFIG_LOG_INFO);
+	assert_int_equal(config->log_level, LOG_INFO);
 	assert_false(config->development);
 	assert_false(str_present(config->base_url));
 	assert_false(str_present(config->listen));
@@ -161,7 +161,7 @@ static void test_everything_from_the_environment(void **state)
 	assert_int_equal(config->requests, 4096);
 	assert_int_equal(config->pg_connections, 64);
 	assert_int_equal(config->redis_connections, 1);
-	assert_int_equal(config->log_level, CONFIG_LOG_DEBUG);
+	assert_int_equal(config->log_level, LOG_DEBUG);
 	assert_int_equal(config->bot_count, 2);
 	const struct config_bot *bot = config_bot_by_name(config, STR("main"));
 	assert_non_null(bot);
@@ -254,6 +254,17 @@ static void test_lengths_of_the_key(void **state)
 	}
 }
 
+static bool is_of_a_bot(const char *key)
+{
+	static const char *const keys[] = {"BOT_TOKEN", "BOT_SECRET", "BOT_USERNAME", "QUIZ_BOT_TOKEN"};
+	for (size_t i = 0; i < ARRAY_LEN(keys) && key != NULL; i++) {
+		if (strcmp(key, keys[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void test_what_each_program_needs(void **state)
 {
 	(void)state;
@@ -268,12 +279,17 @@ static void test_what_each_program_needs(void **state)
 		{PROGRAM_CTL, "TRIVET_KEY: missing: ", "TRIVET_KEY", NULL, NULL},
 		{PROGRAM_API, NULL, NULL, NULL, NULL},
 		{PROGRAM_API, "REDIS_URL: missing: ", "REDIS_URL", NULL, NULL},
-		{PROGRAM_TELEGRAM, "BOT_TOKEN: missing: ", NULL, NULL, NULL},
+		{PROGRAM_TELEGRAM, "BOT_SECRET: missing: ", NULL, NULL, NULL},
 		{PROGRAM_TELEGRAM, "BOT_SECRET: missing, so bot \"main\" cannot start: ", NULL, "BOT_TOKEN", "1:a"},
-		{PROGRAM_TELEGRAM, "BOT_TOKEN: missing, so bot \"main\" cannot start: ", NULL, "BOT_SECRET", SECRET},
+		/* It receives only: the token is the worker's. */
+		{PROGRAM_TELEGRAM, NULL, NULL, "BOT_SECRET", SECRET},
+		{PROGRAM_WORKER, "BOT_TOKEN: missing, so bot \"main\" cannot start: ", NULL, "BOT_SECRET", SECRET},
+		{PROGRAM_CTL, "BOT_SECRET: missing, so bot \"main\" cannot start: ", NULL, "BOT_TOKEN", "1:a"},
 		{PROGRAM_TELEGRAM, "QUIZ_BOT_SECRET: missing, so bot \"quiz\" cannot start: ", NULL, "QUIZ_BOT_TOKEN", "1:a"},
-		{PROGRAM_WORKER, "QUIZ_BOT_SECRET: missing, so bot \"quiz\" cannot start: ", NULL, "QUIZ_BOT_TOKEN", "1:a"},
-		/* A program without use for bots neither fails nor knows of half a bot. */
+		{PROGRAM_WORKER, NULL, NULL, "QUIZ_BOT_TOKEN", "1:a"},
+		/* A program that writes only links to a bot needs its username alone. */
+		{PROGRAM_DISCORD, "DISCORD_PUBLIC_KEY: missing: ", NULL, "BOT_USERNAME", "trivet_bot"},
+		{PROGRAM_API, NULL, NULL, "BOT_USERNAME", "trivet_bot"},
 		{PROGRAM_API, NULL, NULL, "BOT_TOKEN", "1:a"},
 		{PROGRAM_WORKER, NULL, NULL, NULL, NULL},
 		{PROGRAM_WORKER, "DISCORD_BOT_TOKEN: missing while DISCORD_APPLICATION_ID is set: ", NULL, "DISCORD_APPLICATION_ID", "5"},
@@ -284,7 +300,7 @@ static void test_what_each_program_needs(void **state)
 		{PROGRAM_DISCORD, "DISCORD_APPLICATION_ID: missing: ", NULL, "DISCORD_PUBLIC_KEY", PUBLIC_KEY},
 		/* Empty counts as not given: nothing fails open on `BOT_SECRET=`. */
 		{PROGRAM_CTL, "TRIVET_KEY: missing: ", NULL, "TRIVET_KEY", ""},
-		{PROGRAM_TELEGRAM, "BOT_TOKEN: missing: ", NULL, "BOT_SECRET", ""},
+		{PROGRAM_TELEGRAM, "BOT_SECRET: missing: ", NULL, "BOT_SECRET", ""},
 		{PROGRAM_CTL, NULL, NULL, "THREADS", ""},
 		/* Not ours, however it ends. */
 		{PROGRAM_CTL, NULL, NULL, "slack_BOT_TOKEN", "x"},
@@ -304,7 +320,7 @@ static void test_what_each_program_needs(void **state)
 			continue;
 		}
 		struct config *config = load_ok(rows[i].program);
-		assert_int_equal(config->bot_count, 0);
+		assert_int_equal(config->bot_count, is_of_a_bot(rows[i].key) ? 1 : 0);
 		config_close(config);
 	}
 }
@@ -347,7 +363,7 @@ static void test_file(void **state)
 	/* Indented, it is still a setting and not a second line of the one above. */
 	assert_str(config->listen, "/s");
 	assert_int_equal(config->pg_connections, 3);
-	assert_int_equal(config->log_level, CONFIG_LOG_WARNING);
+	assert_int_equal(config->log_level, LOG_WARNING);
 	assert_str(config->run_dir, "/a b");
 	assert_int_equal(config->bot_count, 2);
 	assert_str(config_bot_by_name(config, STR("main"))->username, "main_bot");
