@@ -55,7 +55,8 @@ struct app_options {
 };
 
 /*
- * app_open - settings, level of the log, crypto, json, HTTP, pools, keys, metrics; in that order. SIGPIPE is ignored from then on. Before threads.
+ * app_open - settings, level of the log, crypto, json, pools, keys, metrics; in that order. SIGPIPE is ignored from then on. Before
+ * threads.
  *
  * *ret_app is closed by app_close(); *ret_error lives in `arena`.
  * OK; else *ret_error is the one line to print: INVALID, TOO_LARGE, UNAVAILABLE (no random numbers, memory, threads or run directory).

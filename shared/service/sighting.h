@@ -3,8 +3,9 @@
  *
  * A command that only reads writes nothing, and a group's message only its event. When the name changed, or he was last seen more than an
  * hour ago, that is noted in memory (of a group's message always: nobody has read his account), and a chore of the program stores what was
- * noted and is new, all at once, after the first contact where there was none. Nothing is lost that the next sight would not bring again: what is stored is
- * still old then. So a program that is killed, a full table and a person whom somebody else is changing just now cost nothing but time.
+ * noted and is new, all at once, after the first contact where there was none. Nothing is lost that the next sight would not bring again:
+ * what is stored is still old then. So a program that is killed, a full table and a person whom somebody else is changing just now cost
+ * nothing but time.
  */
 #ifndef TRIVET_SERVICE_SIGHTING_H
 #define TRIVET_SERVICE_SIGHTING_H
