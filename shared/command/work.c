@@ -10,7 +10,7 @@ static enum status run_step(struct tx *tx, void *arg, struct once_result *result
 {
 	struct command_work *work = arg;
 	struct contact actor = {0};
-	enum status status = contact_resolve(tx, work->call->update, &actor);
+	enum status status = contact_resolve(tx, &work->call->update->actor, &actor);
 
 	if (status == OK) {
 		status = work->step(tx, work, &actor, result);

@@ -12,9 +12,8 @@ bool contact_is_stale(const struct person *shown, struct str username, struct st
 	return now - last_seen > CONTACT_SEEN_EVERY_US || !str_eq(shown->username, username) || !str_eq(shown->name, name) || hint_differs;
 }
 
-static enum status read_or_create(struct tx *tx, const struct update *update, struct contact *contact)
+static enum status read_or_create(struct tx *tx, const struct person *actor, struct contact *contact)
 {
-	const struct person *actor = &update->actor;
 	enum status status = member_read_by_identity(tx, actor->platform, actor->platform_id, &contact->member);
 
 	if (status != NOT_FOUND) {
@@ -28,20 +27,20 @@ static enum status read_or_create(struct tx *tx, const struct update *update, st
 	return member_read_by_identity(tx, actor->platform, actor->platform_id, &contact->member);
 }
 
-enum status contact_resolve(struct tx *tx, const struct update *update, struct contact *ret_contact)
+enum status contact_resolve(struct tx *tx, const struct person *actor, struct contact *ret_contact)
 {
 	struct contact contact = {0};
-	enum status status = read_or_create(tx, update, &contact);
+	enum status status = read_or_create(tx, actor, &contact);
 
 	if (status != OK) {
 		return status;
 	}
-	if (member_identity(&contact.member, update->actor.platform) == NULL) {
+	if (member_identity(&contact.member, actor->platform) == NULL) {
 		return INTERNAL;
 	}
-	tx->ctx->language = language_choose(contact.member.account.language, update->actor.language_hint);
+	tx->ctx->language = language_choose(contact.member.account.language, actor->language_hint);
 	*ret_contact = contact;
-	ret_contact->identity = member_identity(&ret_contact->member, update->actor.platform);
+	ret_contact->identity = member_identity(&ret_contact->member, actor->platform);
 	return OK;
 }
 
@@ -78,10 +77,11 @@ enum status contact_seen(struct tx *tx, const struct update *update, const struc
 
 static enum status ensure(struct tx *tx, void *arg)
 {
+	const struct update *update = arg;
 	struct contact contact = {0};
-	enum status status = contact_resolve(tx, arg, &contact);
+	enum status status = contact_resolve(tx, &update->actor, &contact);
 
-	return status != OK ? status : contact_seen(tx, arg, &contact);
+	return status != OK ? status : contact_seen(tx, update, &contact);
 }
 
 enum status contact_ensure(struct ctx *ctx, const struct update *update)
@@ -109,7 +109,7 @@ static enum status set_reach(struct tx *tx, void *arg)
 			return status == NOT_FOUND ? OK : status; /* who goes without ever having come is nobody */
 		}
 	}
-	status = contact_resolve(tx, reach->update, &contact);
+	status = contact_resolve(tx, actor, &contact);
 	if (status == OK) {
 		status = contact_seen(tx, reach->update, &contact);
 	}

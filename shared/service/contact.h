@@ -23,7 +23,7 @@ struct contact {
  * Sets ctx->language to his own choice, else the platform's hint.
  * OK, RETRY (made by another transaction at the same instant), statuses of pg_run().
  */
-MUST_CHECK enum status contact_resolve(struct tx *tx, const struct update *update, struct contact *ret_contact);
+MUST_CHECK enum status contact_resolve(struct tx *tx, const struct person *actor, struct contact *ret_contact);
 
 /*
  * contact_lock - step: locks the account of who acts, before anything of it is changed.

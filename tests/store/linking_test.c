@@ -908,7 +908,7 @@ static enum status see(struct tx *tx, void *arg)
 {
 	const struct seeing *seeing = arg;
 	struct contact contact = {0};
-	enum status status = contact_resolve(tx, seeing->update, &contact);
+	enum status status = contact_resolve(tx, &seeing->update->actor, &contact);
 
 	/* Nobody is shut out of the row before accounts are locked (decisions.md 11); another connection would wait here. */
 	testdb_execf("SELECT id FROM public.identity WHERE id = %lld FOR UPDATE NOWAIT", (long long)seeing->identity);
@@ -1052,7 +1052,7 @@ static enum status enter_step(struct tx *tx, void *arg)
 	struct entering *entering = arg;
 	struct call *call = &entering->call;
 	struct contact actor = {0};
-	enum status status = contact_resolve(tx, &entering->update, &actor);
+	enum status status = contact_resolve(tx, &entering->update.actor, &actor);
 
 	if (status == OK) {
 		status = linking_redeem(tx, &actor, &call->attempt, &call->result);
