@@ -30,11 +30,25 @@ enum status people_get(struct ctx *ctx, enum platform platform, int64_t platform
 	return status;
 }
 
-struct meeting {
-	struct person person;
-	struct unified unified;
-	bool created;
-};
+/* ---- as programs show them ---- */
+
+/* As a name is shown; absent when nothing of it is left. */
+static struct str cleaned(struct arena *arena, struct str name)
+{
+	struct str clean = str_present(name) ? utf_display(arena, name, PEOPLE_NAME_MAX) : STR_ABSENT;
+
+	return str_empty(clean) ? STR_ABSENT : clean;
+}
+
+struct person people_shown(struct arena *arena, const struct person *person)
+{
+	struct person shown = *person;
+	bool marked = str_starts(person->username, STR("@"));
+
+	shown.username = cleaned(arena, marked ? str_cut(person->username, 1, person->username.len) : person->username);
+	shown.name = cleaned(arena, person->name);
+	return shown;
+}
 
 /* An absent name says nothing about the one that is stored. */
 static struct str given_or(struct str given, struct str stored)
@@ -42,7 +56,24 @@ static struct str given_or(struct str given, struct str stored)
 	return str_present(given) ? given : stored;
 }
 
-/* What the program shows is written only where it differs. */
+enum status people_seen(struct tx *tx, const struct identity *identity, const struct person *shown)
+{
+	struct person now = *shown;
+
+	now.username = given_or(shown->username, identity->username);
+	now.name = given_or(shown->name, identity->name);
+	if (str_eq(now.username, identity->username) && str_eq(now.name, identity->name)) {
+		return OK;
+	}
+	return identity_touch(tx, identity->id, &now);
+}
+
+struct meeting {
+	struct person person;
+	struct unified unified;
+	bool created;
+};
+
 static enum status refresh(struct tx *tx, struct meeting *meeting)
 {
 	struct identity *identity = NULL;
@@ -55,16 +86,11 @@ static enum status refresh(struct tx *tx, struct meeting *meeting)
 	if (identity == NULL) {
 		return INTERNAL;
 	}
-	struct person shown = meeting->person;
+	enum status status = people_seen(tx, identity, &meeting->person);
 
-	shown.username = given_or(shown.username, identity->username);
-	shown.name = given_or(shown.name, identity->name);
-	if (str_eq(shown.username, identity->username) && str_eq(shown.name, identity->name)) {
-		return OK;
-	}
-	identity->username = shown.username;
-	identity->name = shown.name;
-	return identity_touch(tx, identity->id, &shown);
+	identity->username = given_or(meeting->person.username, identity->username);
+	identity->name = given_or(meeting->person.name, identity->name);
+	return status;
 }
 
 static enum status meet(struct tx *tx, void *arg)
@@ -87,22 +113,9 @@ static enum status meet(struct tx *tx, void *arg)
 	return people_read(tx, meeting->person.platform, meeting->person.platform_id, &meeting->unified);
 }
 
-/* As a name is shown; absent when nothing of it is left. */
-static struct str cleaned(struct arena *arena, struct str name)
-{
-	struct str clean = str_present(name) ? utf_display(arena, name, PEOPLE_NAME_MAX) : STR_ABSENT;
-
-	return str_empty(clean) ? STR_ABSENT : clean;
-}
-
 enum status people_get_or_create(struct ctx *ctx, const struct person *person, struct unified *ret_unified, bool *ret_created)
 {
-	struct meeting meeting = {.person = *person};
-	struct str username =
-		str_starts(person->username, STR("@")) ? str_cut(person->username, 1, person->username.len) : person->username;
-
-	meeting.person.username = cleaned(ctx->arena, username);
-	meeting.person.name = cleaned(ctx->arena, person->name);
+	struct meeting meeting = {.person = people_shown(ctx->arena, person)};
 	enum status status = tx_run(ctx, meet, &meeting);
 
 	if (status == OK) {

@@ -1,5 +1,5 @@
 /*
- * people - the unified profile as other programs and the website see it, and the first contact through a program.
+ * people - the unified profile as other programs and the website see it, and what a program shows of a person.
  */
 #ifndef TRIVET_SERVICE_PEOPLE_H
 #define TRIVET_SERVICE_PEOPLE_H
@@ -22,6 +22,17 @@ MUST_CHECK enum status people_get(struct ctx *ctx, enum platform platform, int64
  * Statuses of tx_run().
  */
 MUST_CHECK enum status people_get_or_create(struct ctx *ctx, const struct person *person, struct unified *ret_unified, bool *ret_created);
+
+/*
+ * people_shown - a person as a program shows him: names cleaned as they will be kept, no @ before the username; what is left out, or has
+ * nothing worth showing, is absent. The names live in the arena.
+ */
+struct person people_shown(struct arena *arena, const struct person *person);
+
+/*
+ * people_seen - step, the last of a transaction as contact_seen() is: writes those names of people_shown() that differ from the stored ones.
+ */
+MUST_CHECK enum status people_seen(struct tx *tx, const struct identity *identity, const struct person *shown);
 
 /*
  * people_json - the unified profile (contract.md, Shapes) as a tree of the bound arena; NULL when it is out.
