@@ -13,6 +13,7 @@ struct contact {
 	struct member member;
 	const struct identity *identity; /* his, inside member; valid as long as this struct is not copied */
 	bool first;                      /* this was the first contact */
+	struct str through;              /* for the record, who speaks for him: "api:bridge"; absent: nobody */
 };
 
 /*

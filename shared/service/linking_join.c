@@ -306,9 +306,17 @@ static enum status tell_joined(struct tx *tx, const struct joining *joining, con
 	return status == NOT_FOUND ? OK : status;
 }
 
-/* For the record. On the website by the identity's number: a record outlives the person, an address must not. */
-static struct str actor_of(struct tx *tx, const struct identity *identity)
+/*
+ * For the record: the program that speaks for him, else himself. On the website by the identity's number: a record outlives the person, an
+ * address must not.
+ */
+static struct str actor_of(struct tx *tx, const struct contact *actor)
 {
+	const struct identity *identity = actor->identity;
+
+	if (str_present(actor->through)) {
+		return actor->through;
+	}
 	int64_t number = identity->platform == PLATFORM_WEBSITE ? identity->id : identity->platform_id;
 
 	return str_printf(tx->ctx->arena, STR_FMT ":%lld", STR_ARG(platform_name(identity->platform)), (long long)number);
@@ -415,7 +423,7 @@ static enum status redeem_code(struct tx *tx, const struct contact *actor, const
 		status = decide(tx, &joining, &sides);
 	}
 	if (status == OK) {
-		status = carry_out(tx, &joining, &sides, actor_of(tx, actor->identity), result);
+		status = carry_out(tx, &joining, &sides, actor_of(tx, actor), result);
 	}
 	if (status != OK) {
 		return status;
@@ -498,7 +506,7 @@ static enum status accept_question(struct tx *tx, const struct contact *actor, c
 	if (status == OK) {
 		status = decide(tx, &joining, &sides);
 	}
-	return status != OK ? status : carry_out(tx, &joining, &sides, actor_of(tx, actor->identity), result);
+	return status != OK ? status : carry_out(tx, &joining, &sides, actor_of(tx, actor), result);
 }
 
 /* What a yes came to. */
