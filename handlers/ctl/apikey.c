@@ -20,39 +20,42 @@ static const struct str scopes[] = {
 	STR_INIT("promo"), STR_INIT("access"), STR_INIT("trainings"), STR_INIT("tickets"),
 };
 
-static const struct str *find_scope(struct str name)
+/* Whoever holds a key with it speaks for people, so it is of one platform's people alone. */
+#define SCOPE_LINK STR("link")
+
+static bool has_scope(const struct str *list, size_t count, struct str scope)
 {
-	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
-		if (str_eq(name, scopes[i])) {
-			return &scopes[i];
+	for (size_t i = 0; i < count; i++) {
+		if (str_eq(list[i], scope)) {
+			return true;
 		}
 	}
-	return NULL;
+	return false;
 }
 
-/* The words of --scope, each once; all scopes when it was not given. Returns 0 and what is wrong. */
-static size_t take_scopes(struct ctl *ctl, struct str *ret_scopes, struct str *ret_wrong)
+/* When --scope was not given. */
+static size_t take_all(bool may_link, struct str *ret_scopes)
 {
-	struct str rest = ctl_value(ctl, "--scope");
 	size_t count = 0;
-	if (!str_present(rest)) {
-		for (; count < ARRAY_LEN(scopes); count++) {
-			ret_scopes[count] = scopes[count];
+	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+		if (may_link || !str_eq(scopes[i], SCOPE_LINK)) {
+			ret_scopes[count++] = scopes[i];
 		}
-		return count;
 	}
+	return count;
+}
+
+/* The words of --scope, each once. Returns 0 and what is wrong. */
+static size_t take_scopes(struct str rest, struct str *ret_scopes, struct str *ret_wrong)
+{
+	size_t count = 0;
 	while (str_present(rest)) {
 		struct str word = str_trim(str_split(&rest, ','));
-		const struct str *scope = find_scope(word);
-		bool twice = false;
-		for (size_t i = 0; i < count; i++) {
-			twice = twice || str_eq(ret_scopes[i], word);
-		}
-		if (scope == NULL || twice) {
+		if (!has_scope(scopes, ARRAY_LEN(scopes), word) || has_scope(ret_scopes, count, word)) {
 			*ret_wrong = word;
 			return 0;
 		}
-		ret_scopes[count++] = *scope;
+		ret_scopes[count++] = word;
 	}
 	return count;
 }
@@ -84,11 +87,34 @@ static enum ctl_exit take_limits(struct ctl *ctl, int64_t *per_minute, int64_t *
 	return CTL_DONE;
 }
 
+/* --platform and --scope, of which one may need the other; refusals are said here. */
+static enum ctl_exit take_powers(struct ctl *ctl, struct apikey *key)
+{
+	struct str wrong = STR_ABSENT;
+	struct str words = ctl_value(ctl, "--scope");
+	enum platform platform = PLATFORM_UNSET;
+	if (str_present(key->platform) && platform_from_name(key->platform, &platform) != OK) {
+		return ctl_misused(ctl, "a platform is telegram, discord or website");
+	}
+	/* People of the website prove their addresses themselves. */
+	bool may_link = platform == PLATFORM_TELEGRAM || platform == PLATFORM_DISCORD;
+	key->scope_count = str_present(words) ? take_scopes(words, key->scopes, &wrong) : take_all(may_link, key->scopes);
+	if (key->scope_count == 0) {
+		return ctl_misused(
+			ctl,
+			"\"" STR_FMT
+			"\" is no scope, or stands twice: events, users, ledger, sessions, link, promo, access, trainings, tickets",
+			STR_ARG(wrong));
+	}
+	if (!may_link && has_scope(key->scopes, key->scope_count, SCOPE_LINK)) {
+		return ctl_misused(ctl, "scope link needs --platform telegram or --platform discord: such a key links people of one platform only");
+	}
+	return CTL_DONE;
+}
+
 /* The words of the command line as a key's row; refusals are said here. */
 static enum ctl_exit take_key(struct ctl *ctl, struct apikey *ret_key)
 {
-	struct str wrong = STR_ABSENT;
-	enum platform platform;
 	struct apikey key = {.name = ctl->words[0],
 	                     .bot = ctl_value(ctl, "--bot"),
 	                     .platform = ctl_value(ctl, "--platform"),
@@ -99,24 +125,16 @@ static enum ctl_exit take_key(struct ctl *ctl, struct apikey *ret_key)
 	if (!bot_name_ok(key.name)) { /* of the same form */
 		return ctl_misused(ctl, "a key's name is 1 to %d letters, digits and _ . -", BOT_NAME_MAX);
 	}
-	key.scope_count = take_scopes(ctl, key.scopes, &wrong);
-	if (key.scope_count == 0) {
-		return ctl_misused(
-			ctl,
-			"\"" STR_FMT
-			"\" is no scope, or stands twice: events, users, ledger, sessions, link, promo, access, trainings, tickets",
-			STR_ARG(wrong));
-	}
 	if (str_present(key.bot) && !bot_name_ok(key.bot) && !str_eq(key.bot, BOT_EVERY)) {
 		return ctl_misused(ctl, "a bot's name is 1 to %d letters, digits and _ . -, or '*' for every bot", BOT_NAME_MAX);
-	}
-	if (str_present(key.platform) && platform_from_name(key.platform, &platform) != OK) {
-		return ctl_misused(ctl, "a platform is telegram, discord or website");
 	}
 	if (!str_eq(key.trust, STR("full")) && !str_eq(key.trust, STR("counters"))) {
 		return ctl_misused(ctl, "--trust is full or counters");
 	}
-	enum ctl_exit taken = take_limits(ctl, &key.per_minute, &key.in_flight);
+	enum ctl_exit taken = take_powers(ctl, &key);
+	if (taken == CTL_DONE) {
+		taken = take_limits(ctl, &key.per_minute, &key.in_flight);
+	}
 	if (taken == CTL_DONE) {
 		*ret_key = key;
 	}

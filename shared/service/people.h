@@ -30,7 +30,7 @@ MUST_CHECK enum status people_get_or_create(struct ctx *ctx, const struct person
 struct person people_shown(struct arena *arena, const struct person *person);
 
 /*
- * people_seen - step, the last of a transaction as contact_seen() is: writes those names of people_shown() that differ from the stored ones.
+ * people_seen - step, the last of a transaction as contact_seen() is: writes those names of people_shown() that differ.
  */
 MUST_CHECK enum status people_seen(struct tx *tx, const struct identity *identity, const struct person *shown);
 

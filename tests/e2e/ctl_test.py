@@ -41,7 +41,8 @@ def test_version(trivet, as_json):
     ("chat", "add", "website:a@b.c"), ("chat", "add", "telegram:0"), ("chat", "multiply", "telegram:-5", "1001"), ("config", "--document", "odd"),
     ("commands", "sync", "--guild", "5", "--global"), ("commands", "sync", "--guild", "x"), ("apikey", "new", "a b"),
     ("apikey", "new", "n", "--scope", "odd"), ("apikey", "new", "n", "--scope", "users,users"), ("apikey", "new", "n", "--trust", "odd"),
-    ("apikey", "new", "n", "--platform", "odd"), ("user", "merge", "1"), ("user", "merge", "1", "odd"), ("user", "unlink", "5"),
+    ("apikey", "new", "n", "--platform", "odd"), ("apikey", "new", "n", "--scope", "link"), ("apikey", "new", "n", "--scope", "users,link,events"),
+    ("apikey", "new", "n", "--scope", "link", "--platform", "website"), ("user", "merge", "1"), ("user", "merge", "1", "odd"), ("user", "unlink", "5"),
     ("user", "unmerge", "x"), ("outbox", "list", "--events", "--status", "sent"), ("verify", "--slow"),
 ])
 def test_wrong_usage_is_2_and_says_why(trivet, words):
@@ -133,8 +134,24 @@ def test_a_key_is_shown_once_and_stored_as_its_hash(trivet, as_json, db):
     assert [row["revoked_at"] is not None for row in as_json("apikey", "list") if row["name"] == "ctl-one"] == [True]
 
 
-def test_a_key_without_a_scope_has_all(as_json):
-    assert as_json("apikey", "new", "ctl-all")["scopes"] == ["events", "users", "ledger", "sessions", "link", "promo", "access", "trainings", "tickets"]
+ALL = ["events", "users", "ledger", "sessions", "link", "promo", "access", "trainings", "tickets"]
+
+
+@pytest.mark.parametrize("platform", ["telegram", "discord"])
+def test_a_key_without_a_scope_has_all(as_json, platform):
+    assert as_json("apikey", "new", f"ctl-all-{platform}", "--platform", platform)["scopes"] == ALL
+
+
+@pytest.mark.parametrize("words", [(), ("--platform", "website")])
+def test_a_key_of_no_platform_has_all_scopes_but_link(as_json, words):
+    assert as_json("apikey", "new", f"ctl-all-{len(words)}", *words)["scopes"] == [scope for scope in ALL if scope != "link"]
+
+
+def test_a_key_that_links_is_of_one_platform(trivet, as_json):
+    refused = trivet("apikey", "new", "ctl-link", "--scope", "link", check=False)
+    assert refused.returncode == 2 and "--platform telegram or --platform discord" in refused.stderr
+    made = as_json("apikey", "new", "ctl-link", "--scope", "users,link", "--platform", "discord")
+    assert (made["scopes"], made["platform"]) == (["users", "link"], "discord")
 
 
 def test_chats(trivet, as_json, new_id):
