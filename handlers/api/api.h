@@ -28,12 +28,14 @@ MUST_CHECK enum status api_verify(struct route_call *call);
  * api_read_platform  telegram or discord. OK, INVALID.
  * api_path_person    params: two of the path, {platform} and {id}. OK, INVALID.
  * api_body_person    members platform and platform_id. OK, INVALID.
+ * api_read_person    the same, and username and name as they are sent. OK, INVALID.
  * api_user_unknown   404; returns NOT_FOUND.
  */
 MUST_CHECK enum status api_read_body(struct route_call *call, const struct json **ret_body);
 MUST_CHECK enum status api_read_platform(struct route_call *call, struct str name, enum platform *ret_platform);
 MUST_CHECK enum status api_path_person(struct route_call *call, const struct str *params, enum platform *ret_platform, int64_t *ret_id);
 MUST_CHECK enum status api_body_person(struct route_call *call, const struct json *body, enum platform *ret_platform, int64_t *ret_id);
+MUST_CHECK enum status api_read_person(struct route_call *call, const struct json *body, struct person *ret_person);
 enum status api_user_unknown(struct route_call *call);
 
 MUST_CHECK enum status get_user(struct route_call *call);
@@ -44,6 +46,9 @@ MUST_CHECK enum status get_board(struct route_call *call); /* boards.c */
 MUST_CHECK enum status get_session(struct route_call *call); /* bots.c */
 MUST_CHECK enum status put_session(struct route_call *call);
 MUST_CHECK enum status post_training(struct route_call *call);
+MUST_CHECK enum status post_link_code(struct route_call *call); /* link.c */
+MUST_CHECK enum status post_link_redeem(struct route_call *call);
+MUST_CHECK enum status post_link_confirm(struct route_call *call);
 MUST_CHECK enum status get_openapi(struct route_call *call); /* openapi.c */
 
 /*

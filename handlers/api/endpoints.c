@@ -168,7 +168,7 @@ enum status api_read_body(struct route_call *call, const struct json **ret_body)
 	return status;
 }
 
-static enum status read_person(struct route_call *call, const struct json *body, struct person *ret_person)
+enum status api_read_person(struct route_call *call, const struct json *body, struct person *ret_person)
 {
 	struct person person = {0};
 	enum status status = api_body_person(call, body, &person.platform, &person.platform_id);
@@ -194,7 +194,7 @@ enum status post_user(struct route_call *call)
 	enum status status = api_read_body(call, &body);
 
 	if (status == OK) {
-		status = read_person(call, body, &person);
+		status = api_read_person(call, body, &person);
 	}
 	if (status == OK) {
 		status = people_get_or_create(call->ctx, &person, &unified, &created);

@@ -45,6 +45,20 @@ static const struct route routes[] = {
 	ROUTE(METHOD_POST, "/v1/trainings", ROUTE_API_KEY, .scope = "trainings", .body_limit = TRAINING_BODY_LIMIT, .body_json = true,
 	      .deadline_us = DEADLINE_US, .verify = api_verify, .run = post_training, .summary = "A finished training, kept once",
 	      .takes = "Training", .gives = "TrainingAnswer", .statuses = "200 201", .problems = "403:other-bot 404:bot-unknown 409:key-reused"),
+	ROUTE(METHOD_POST, "/v1/link/code", ROUTE_API_KEY, .scope = "link", .body_limit = BODY_LIMIT, .body_json = true,
+	      .deadline_us = DEADLINE_US, .verify = api_verify, .run = post_link_code,
+	      .summary = "A code that links a person's account with one of another platform", .takes = "Person", .gives = "LinkCode",
+	      .problems = "403:other-platform 409:nothing-to-link"),
+	ROUTE(METHOD_POST, "/v1/link/redeem", ROUTE_API_KEY, .scope = "link", .body_limit = BODY_LIMIT, .body_json = true,
+	      .deadline_us = DEADLINE_US, .verify = api_verify, .run = post_link_redeem,
+	      .summary = "Links a person by a code from another platform, or asks him first", .takes = "LinkRedeem", .gives = "LinkAnswer",
+	      .problems = "403:other-platform 404:code-unknown 409:code-used 409:code-own 409:same-platform 409:recently-unlinked "
+	                  "409:too-many-merges 429:too-many-attempts"),
+	ROUTE(METHOD_POST, "/v1/link/confirm", ROUTE_API_KEY, .scope = "link", .body_limit = BODY_LIMIT, .body_json = true,
+	      .deadline_us = DEADLINE_US, .verify = api_verify, .run = post_link_confirm, .summary = "What the person said when he was asked",
+	      .takes = "LinkConfirm", .gives = "LinkAnswer",
+	      .problems = "403:other-platform 404:confirmation-unknown 409:confirmation-answered 409:confirmation-expired "
+	                  "409:confirmation-changed 409:code-own 409:same-platform 409:recently-unlinked 409:too-many-merges"),
 	ROUTE(METHOD_GET, "/v1/openapi.json", ROUTE_PUBLIC, .deadline_us = DEADLINE_US, .run = get_openapi,
 	      .summary = "This document: what trivet-api takes and answers", .gives = "Document"),
 };
