@@ -212,12 +212,27 @@ struct balance link_marks(const struct balance *balance)
 	};
 }
 
-struct balance link_undo_return(const struct link_merge *merge, const struct balance *holder)
+struct link_runs link_runs_of(const struct balance *balance)
+{
+	return (struct link_runs){.streak = balance->daily_streak, .last_daily = balance->last_daily, .wins = balance->wins_in_row};
+}
+
+/* A streak as it is worth something beside the last /daily of the holder, which both keep: else an old one would live again. */
+static int64_t streak_alive(const struct link_runs *runs, const struct balance *holder, int64_t keep_us)
+{
+	return holder->last_daily - runs->last_daily <= keep_us ? runs->streak : 0;
+}
+
+struct balance link_undo_return(const struct link_merge *merge, const struct balance *holder, int64_t keep_us)
 {
 	const struct balance *brought = &merge->brought;
 	struct balance part = link_marks(holder);
 
 	assert(brought->xp >= 0 && brought->coins >= 0);
+	if (merge->runs_known) {
+		part.daily_streak = streak_alive(&merge->brought_runs, holder, keep_us);
+		part.wins_in_row = merge->brought_runs.wins;
+	}
 	part.xp = smaller(brought->xp, holder->xp);
 	part.coins = smaller(brought->coins, holder->coins);
 	part.season_no = holder->season_no;
@@ -321,6 +336,25 @@ void link_take_sums(struct balance *from, const struct balance *part)
 {
 	for (size_t i = 0; i < BALANCE_SUMS; i++) {
 		*balance_sum(from, &balance_sums[i]) -= balance_sum_of(part, &balance_sums[i]);
+	}
+}
+
+void link_undo_runs(const struct link_merge *merge, int64_t keep_us, struct balance *holder)
+{
+	struct balance joined = {.daily_streak = merge->kept_runs.streak, .last_daily = merge->kept_runs.last_daily,
+	                         .wins_in_row = merge->kept_runs.wins};
+	const struct balance brought = {.daily_streak = merge->brought_runs.streak, .last_daily = merge->brought_runs.last_daily,
+	                                .wins_in_row = merge->brought_runs.wins};
+
+	if (!merge->runs_known) {
+		return;
+	}
+	join_runs(&joined, &brought);
+	if (holder->daily_streak >= joined.daily_streak) {
+		holder->daily_streak += streak_alive(&merge->kept_runs, holder, keep_us) - joined.daily_streak;
+	}
+	if (holder->wins_in_row >= joined.wins_in_row) {
+		holder->wins_in_row += merge->kept_runs.wins - joined.wins_in_row;
 	}
 }
 

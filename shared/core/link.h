@@ -75,7 +75,16 @@ int64_t link_shown_sum(int64_t mine, int64_t theirs);
 struct link_decision link_decide(const struct link_side *issuer, const struct link_side *redeemer, int64_t now, bool confirmed,
                                  bool by_staff);
 
-/* A joining as it was recorded (migrations/0003, merge). */
+/* What one side had that cannot be added up: of both sides the joining keeps the later streak and the longer run of wins. */
+struct link_runs {
+	int64_t streak;     /* days of /daily */
+	int64_t last_daily; /* microseconds UTC; 0: never */
+	int64_t wins;       /* in a row */
+};
+
+struct link_runs link_runs_of(const struct balance *balance);
+
+/* A joining as it was recorded (migrations/0003 and 0020, merge). */
 struct link_merge {
 	int64_t id;
 	int64_t survivor_id;
@@ -88,6 +97,9 @@ struct link_merge {
 	size_t identity_count;
 	int histories;
 	struct balance brought; /* by the loser, as far as it has not gone back and was not spent before a later joining carried it on */
+	bool runs_known;               /* false: joined before migration 0020 */
+	struct link_runs brought_runs; /* the loser's */
+	struct link_runs kept_runs;    /* the survivor's */
 	int64_t at;
 	int64_t undone_at;
 };
@@ -119,10 +131,12 @@ enum link_undo_verdict link_undo_decide(const struct link_merge *merge, const st
 struct balance link_marks(const struct balance *balance);
 
 /*
- * link_undo_return - what an undo gives back: each sum that was brought, no more than is left (sums of a period only within it); and the
- * holder's marks, which stay with both. Runs and streaks stay with the holder.
+ * link_undo_return - what an undo gives back: each sum that was brought, no more than is left (sums of a period only within it); the
+ * streak and the run of wins that were brought; and the holder's marks, which stay with both.
+ *
+ * keep_us   within which of the last /daily a streak goes on (economy_rates): one that was over by then is not given back
  */
-struct balance link_undo_return(const struct link_merge *merge, const struct balance *holder);
+struct balance link_undo_return(const struct link_merge *merge, const struct balance *holder, int64_t keep_us);
 
 /*
  * link_join_sums - adds everything but XP and coins (those go by ledger rows) and the number of badges (they are united) of `from`.
@@ -135,6 +149,12 @@ MUST_CHECK enum status link_join_sums(struct balance *into, const struct balance
 
 /* link_take_sums - the reverse for an undo; `part` came from link_undo_return(). */
 void link_take_sums(struct balance *from, const struct balance *part);
+
+/*
+ * link_undo_runs - the runs that an undo leaves to the holder: those that the survivor had, and what came on top since the joining. Runs that
+ * broke since and began anew are the holder's.
+ */
+void link_undo_runs(const struct link_merge *merge, int64_t keep_us, struct balance *holder);
 
 enum unlink_verdict {
 	UNLINK_UNSET = 0,

@@ -177,6 +177,8 @@ static enum status write_merge(struct tx *tx, const struct joining *joining, con
 		.redeemer_identity_id = joining->redeemer_identity_id,
 		.histories = sides->decision.histories,
 		.brought = loser->balance,
+		.brought_runs = link_runs_of(&loser->balance),
+		.kept_runs = link_runs_of(&survivor->balance),
 	};
 
 	if (survivor->identity_count == 0 || loser->identity_count == 0) {

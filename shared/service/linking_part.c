@@ -1,6 +1,7 @@
 /* One account becomes two: a joining is undone, or a platform is unlinked. */
 #include "service/linking.h"
 
+#include "service/catalogue.h"
 #include "service/economy.h"
 #include "service/notify.h"
 #include "store/bots.h"
@@ -42,13 +43,15 @@ static enum status return_money(struct tx *tx, const struct link_merge *merge, c
 	return ledger_post(tx, &posting);
 }
 
-static enum status return_sums(struct tx *tx, const struct link_merge *merge, const struct member *holder, const struct balance *part)
+static enum status return_sums(struct tx *tx, const struct link_merge *merge, const struct member *holder, const struct balance *part,
+                               int64_t keep_us)
 {
 	struct balance left = holder->balance;
 	struct balance given = *part;
 	enum status status = marks_copy(tx, holder->account.id, merge->loser_id, &given.achievements);
 
 	link_take_sums(&left, part);
+	link_undo_runs(merge, keep_us, &left);
 	if (status == OK) {
 		status = balance_set_sums(tx, holder->account.id, &left);
 	}
@@ -57,11 +60,18 @@ static enum status return_sums(struct tx *tx, const struct link_merge *merge, co
 
 static enum status carry_out_undo(struct tx *tx, const struct link_merge *merge, const struct member *holder, struct str by)
 {
-	struct balance part = link_undo_return(merge, &holder->balance);
-	enum status status = return_money(tx, merge, holder, &part);
+	const struct economy *economy = NULL;
+	enum status status = catalogue_get(tx, &economy);
 
+	if (status != OK) {
+		return status;
+	}
+	const int64_t keep_us = economy->rates.daily_keep_us;
+	struct balance part = link_undo_return(merge, &holder->balance, keep_us);
+
+	status = return_money(tx, merge, holder, &part);
 	if (status == OK) {
-		status = return_sums(tx, merge, holder, &part);
+		status = return_sums(tx, merge, holder, &part, keep_us);
 	}
 	if (status == OK) {
 		status = code_drop(tx, holder->account.id); /* who asked for it may be the one who leaves */

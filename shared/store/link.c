@@ -243,6 +243,17 @@ static void add_sums(struct pg_params *params, const struct balance *balance)
 	}
 }
 
+static void add_runs(struct pg_params *params, const struct link_runs *runs)
+{
+	pg_add_i64(params, runs->streak);
+	if (runs->last_daily == 0) {
+		pg_add_null(params);
+	} else {
+		pg_add_time(params, runs->last_daily);
+	}
+	pg_add_i64(params, runs->wins);
+}
+
 enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t *ret_id)
 {
 	struct pg_params params = tx_params(tx);
@@ -265,6 +276,8 @@ enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t 
 	pg_add_i64(&params, brought->day_no);
 	add_sums(&params, brought);
 	pg_add_time(&params, tx->ctx->now);
+	add_runs(&params, &merge->brought_runs);
+	add_runs(&params, &merge->kept_runs);
 	status = tx_query(tx, SQL_MERGE_INSERT, &params, &rows);
 	if (status != OK) {
 		return status;
@@ -276,9 +289,16 @@ enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t 
 /* Columns of merge_get. */
 enum merge_column {
 	G_ID, G_SURVIVOR, G_LOSER, G_ISSUER, G_REDEEMER, G_SURVIVOR_OLDEST, G_LOSER_OLDEST, G_IDENTITY_FIRST, G_IDENTITY_SECOND, G_IDENTITY_THIRD,
-	G_HISTORIES, G_SEASON_NO, G_WEEK_NO, G_DAY_NO, G_AT, G_UNDONE_AT, G_HOLDER,
-	G_XP, G_COINS, G_SUMS /* BALANCE_SUMS of them */
+	G_HISTORIES, G_SEASON_NO, G_WEEK_NO, G_DAY_NO, G_AT, G_UNDONE_AT, G_HOLDER, G_BROUGHT_RUNS, G_KEPT_RUNS = G_BROUGHT_RUNS + 3,
+	G_XP = G_KEPT_RUNS + 3, G_COINS, G_SUMS /* BALANCE_SUMS of them */
 };
+
+/* Three columns: streak, last /daily, wins. */
+static struct link_runs read_runs(const struct pg_rows *rows, int column)
+{
+	return (struct link_runs){
+		.streak = pg_i64(rows, 0, column), .last_daily = pg_time(rows, 0, column + 1), .wins = pg_i64(rows, 0, column + 2)};
+}
 
 static void read_merge(const struct pg_rows *rows, struct link_merge *merge)
 {
@@ -293,9 +313,14 @@ static void read_merge(const struct pg_rows *rows, struct link_merge *merge)
 		.histories = (int)pg_i64(rows, 0, G_HISTORIES),
 		.brought = {.xp = pg_i64(rows, 0, G_XP), .coins = pg_i64(rows, 0, G_COINS), .season_no = pg_i64(rows, 0, G_SEASON_NO),
 		            .week_no = pg_i64(rows, 0, G_WEEK_NO), .day_no = pg_i64(rows, 0, G_DAY_NO)},
+		.runs_known = !pg_is_null(rows, 0, G_KEPT_RUNS),
 		.at = pg_time(rows, 0, G_AT),
 		.undone_at = pg_time(rows, 0, G_UNDONE_AT),
 	};
+	if (merge->runs_known) {
+		merge->brought_runs = read_runs(rows, G_BROUGHT_RUNS);
+		merge->kept_runs = read_runs(rows, G_KEPT_RUNS);
+	}
 	for (size_t i = 0; i < BALANCE_SUMS; i++) {
 		*balance_sum(&merge->brought, &balance_sums[i]) = pg_i64(rows, 0, G_SUMS + (int)i);
 	}

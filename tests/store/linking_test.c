@@ -423,6 +423,30 @@ static void a_chain_is_undone_from_the_outside(void **state)
 	assert_sound(650, 650);
 }
 
+static int64_t streak_of(int64_t identity)
+{
+	return testdb_i64f("SELECT daily_streak FROM public.account_balance WHERE account_id = %lld", (long long)account_of(identity));
+}
+
+/* Or a stranger with whom somebody was joined by mistake would go on with his streak. */
+static void an_undo_gives_back_the_streak_that_was_brought(void **state)
+{
+	struct scene *scene = *state;
+	int64_t old = person(DISCORD, 20);
+	int64_t young = person(TELEGRAM, 10);
+
+	earn(scene, young, 1, 1);
+	earn(scene, old, 1, 1);
+	testdb_execf("UPDATE public.account_balance SET daily_streak = 29, last_daily = to_timestamp(%lld) WHERE account_id = %lld",
+	             (long long)(NOW / SECOND_US - 3600), (long long)account_of(young));
+	int64_t merge = join(scene, old, young);
+
+	assert_int_equal(streak_of(old), 29);
+	assert_int_equal(undo(scene, 0, merge), LINK_UNDO_ALLOWED);
+	assert_int_equal(streak_of(young), 29);
+	assert_int_equal(streak_of(old), 0);
+}
+
 static void a_chain_is_undone_from_the_inside(void **state)
 {
 	struct scene *scene = *state;
@@ -1252,6 +1276,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_chain_is_undone_from_the_outside),
+		TEST(an_undo_gives_back_the_streak_that_was_brought),
 		TEST(a_chain_is_undone_from_the_inside),
 		TEST(an_inner_undo_takes_nothing_of_a_third),
 		TEST(an_outer_undo_returns_no_more_than_the_loser_had),

@@ -262,6 +262,46 @@ static void test_an_undo_needs_something_to_take_and_somebody_to_stay(void **sta
 	assert_int_equal(link_undo_decide(&merge, &only_moved, 2, NOW), LINK_UNDO_EMPTY);
 }
 
+#define KEEP (2 * DAY_US)
+
+static void check_runs(const struct link_merge *merge, struct balance holder, int64_t part_streak, int64_t part_wins, int64_t left_streak,
+                       int64_t left_wins)
+{
+	struct balance part = link_undo_return(merge, &holder, KEEP);
+
+	link_undo_runs(merge, KEEP, &holder);
+	assert_int_equal(part.daily_streak, part_streak);
+	assert_int_equal(part.wins_in_row, part_wins);
+	assert_int_equal(holder.daily_streak, left_streak);
+	assert_int_equal(holder.wins_in_row, left_wins);
+}
+
+static void test_an_undo_gives_each_side_its_own_runs(void **state)
+{
+	struct link_merge merge = joined();
+	struct balance holder = {.daily_streak = 29, .last_daily = 100 * DAY_US, .wins_in_row = 7};
+
+	(void)state;
+	check_runs(&merge, holder, 0, 0, 29, 7); /* joined before it was written down */
+	merge.runs_known = true;
+	merge.brought_runs = (struct link_runs){.streak = 29, .last_daily = 100 * DAY_US, .wins = 2};
+	merge.kept_runs = (struct link_runs){.streak = 4, .last_daily = 99 * DAY_US, .wins = 7};
+	check_runs(&merge, holder, 29, 2, 4, 7);
+	/* What came on top since is the holder's. */
+	holder.daily_streak = 30;
+	holder.last_daily = 101 * DAY_US;
+	holder.wins_in_row = 9;
+	check_runs(&merge, holder, 29, 2, 5, 9);
+	/* What broke since and began anew is his, too; and what was over by then does not live again. */
+	holder.daily_streak = 1;
+	holder.last_daily = 104 * DAY_US;
+	holder.wins_in_row = 1;
+	check_runs(&merge, holder, 0, 2, 1, 1);
+	merge.kept_runs = (struct link_runs){0};
+	holder = (struct balance){.daily_streak = 29, .last_daily = 100 * DAY_US, .wins_in_row = 2};
+	check_runs(&merge, holder, 29, 2, 0, 0);
+}
+
 static void test_an_undo_gives_back_what_was_brought_and_no_more_than_is_left(void **state)
 {
 	struct link_merge merge = joined();
@@ -271,7 +311,7 @@ static void test_an_undo_gives_back_what_was_brought_and_no_more_than_is_left(vo
 	(void)state;
 	merge.brought =
 		(struct balance){.xp = 60, .coins = 40, .season_no = 2, .season_xp = 60, .week_no = 8, .week_xp = 7, .messages_sent = 3};
-	part = link_undo_return(&merge, &holder);
+	part = link_undo_return(&merge, &holder, KEEP);
 	assert_int_equal(part.xp, 60);
 	assert_int_equal(part.coins, 30);
 	assert_int_equal(part.season_xp, 50);
@@ -390,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_the_issuers_whole_side_may_say_not_me),
 		cmocka_unit_test(test_an_undo_needs_something_to_take_and_somebody_to_stay),
 		cmocka_unit_test(test_an_undo_gives_back_what_was_brought_and_no_more_than_is_left),
+		cmocka_unit_test(test_an_undo_gives_each_side_its_own_runs),
 		cmocka_unit_test(test_sums_join_within_one_period_and_the_later_streak_wins),
 		cmocka_unit_test(test_a_sum_that_does_not_fit_is_refused),
 		cmocka_unit_test(test_badges_are_a_history),

@@ -81,11 +81,13 @@ UPDATE public.account SET hidden = true WHERE id = $1::bigint AND NOT hidden AND
 INSERT INTO public.merge (survivor_id, loser_id, issuer_identity_id, redeemer_identity_id, survivor_oldest_id, loser_oldest_id, identity_ids,
                           histories, xp, coins, season_no, week_no, day_no, season_xp, season_coins, week_xp, week_coins,
                           messages_sent, voice_seconds, games_played, games_won, dailies, tickets_opened, promos_used, referrals,
-                          day_games_played, day_games_won, day_dailies, week_games_played, week_games_won, at)
+                          day_games_played, day_games_won, day_dailies, week_games_played, week_games_won, at,
+                          brought_streak, brought_daily, brought_wins, kept_streak, kept_daily, kept_wins)
 VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint[],
         $8::smallint, $9::bigint, $10::bigint, $11::integer, $12::integer, $13::integer, $14::bigint, $15::bigint, $16::bigint,
         $17::bigint, $18::bigint, $19::bigint, $20::bigint, $21::bigint, $22::bigint, $23::bigint, $24::bigint, $25::bigint,
-        $26::bigint, $27::bigint, $28::bigint, $29::bigint, $30::bigint, $31::timestamptz)
+        $26::bigint, $27::bigint, $28::bigint, $29::bigint, $30::bigint, $31::timestamptz,
+        $32::integer, $33::timestamptz, $34::integer, $35::integer, $36::timestamptz, $37::integer)
 RETURNING id;
 
 -- `later`: the joinings that carried this one's data on, from its survivor up to the account that lives.
@@ -99,6 +101,7 @@ WITH RECURSIVE later AS (
 SELECT m.id, m.survivor_id, m.loser_id, m.issuer_identity_id, m.redeemer_identity_id, m.survivor_oldest_id, m.loser_oldest_id,
        m.identity_ids[1], m.identity_ids[2], m.identity_ids[3], m.histories, m.season_no, m.week_no, m.day_no,
        m.at, m.undone_at, coalesce(f.survivor_id, m.survivor_id),
+       m.brought_streak, m.brought_daily, m.brought_wins, m.kept_streak, m.kept_daily, m.kept_wins,
        least(m.xp, min(l.xp)), least(m.coins, min(l.coins)), least(m.season_xp, min(l.season_xp)), least(m.season_coins,
        min(l.season_coins)), least(m.week_xp, min(l.week_xp)), least(m.week_coins, min(l.week_coins)), least(m.messages_sent,
        min(l.messages_sent)), least(m.voice_seconds, min(l.voice_seconds)), least(m.games_played, min(l.games_played)),
