@@ -167,4 +167,7 @@ MUST_CHECK enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t 
 MUST_CHECK enum status linking_unlink(struct tx *tx, const struct contact *actor, int64_t account_id, int64_t identity_id, struct str by,
                                       enum unlink_verdict *ret_verdict, struct identity *ret_left);
 
+/* linking_record_numbers - "[5,7]": identities in a record, which outlives the people. */
+struct str linking_record_numbers(struct arena *arena, const int64_t *ids, size_t count);
+
 #endif

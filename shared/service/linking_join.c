@@ -214,19 +214,40 @@ static enum status join(struct tx *tx, const struct link_merge *merge, const str
 	return status == OK ? move_sums(tx, merge->id, loser_of(sides), survivor_of(sides)) : status;
 }
 
+struct str linking_record_numbers(struct arena *arena, const int64_t *ids, size_t count)
+{
+	struct str list = STR("");
+
+	for (size_t i = 0; i < count; i++) {
+		list = str_printf(arena, STR_FMT "%s%lld", STR_ARG(list), i > 0 ? "," : "", (long long)ids[i]);
+	}
+	return str_printf(arena, "[" STR_FMT "]", STR_ARG(list));
+}
+
+static struct str side_json(struct arena *arena, const struct member *side)
+{
+	int64_t ids[ACCOUNT_IDENTITIES_MAX];
+
+	for (size_t i = 0; i < side->identity_count; i++) {
+		ids[i] = side->identities[i].id;
+	}
+	struct str numbers = linking_record_numbers(arena, ids, side->identity_count);
+
+	return str_printf(arena, "{\"id\":%lld,\"xp\":%lld,\"coins\":%lld,\"identities\":" STR_FMT "}", (long long)side->account.id,
+	                  (long long)side->balance.xp, (long long)side->balance.coins, STR_ARG(numbers));
+}
+
 static enum status record(struct tx *tx, const struct sides *sides, struct str by, int64_t merge_id)
 {
 	struct arena *arena = tx->ctx->arena;
-	const struct member *survivor = survivor_of(sides);
-	const struct member *loser = loser_of(sides);
+	struct str survivor = side_json(arena, survivor_of(sides));
+	struct str loser = side_json(arena, loser_of(sides));
 
 	return audit_insert(tx, &(struct audit){
 		.actor = by,
 		.action = STR("link"),
-		.account_id = survivor->account.id,
-		.before = str_printf(arena, "{\"survivor\":{\"id\":%lld,\"xp\":%lld,\"coins\":%lld},\"loser\":{\"id\":%lld,\"xp\":%lld,\"coins\":%lld}}",
-		                     (long long)survivor->account.id, (long long)survivor->balance.xp, (long long)survivor->balance.coins,
-		                     (long long)loser->account.id, (long long)loser->balance.xp, (long long)loser->balance.coins),
+		.account_id = survivor_of(sides)->account.id,
+		.before = str_printf(arena, "{\"survivor\":" STR_FMT ",\"loser\":" STR_FMT "}", STR_ARG(survivor), STR_ARG(loser)),
 		.after = str_printf(arena, "{\"merge\":%lld}", (long long)merge_id),
 	});
 }

@@ -93,8 +93,9 @@ static enum status carry_out_undo(struct tx *tx, const struct link_merge *merge,
 		.action = STR("link_undo"),
 		.account_id = holder->account.id,
 		.before = str_printf(tx->ctx->arena, "{\"merge\":%lld}", (long long)merge->id),
-		.after = str_printf(tx->ctx->arena, "{\"account\":%lld,\"xp\":%lld,\"coins\":%lld}", (long long)merge->loser_id, (long long)part.xp,
-		                    (long long)part.coins),
+		.after = str_printf(tx->ctx->arena, "{\"account\":%lld,\"xp\":%lld,\"coins\":%lld,\"identities\":" STR_FMT "}",
+		                    (long long)merge->loser_id, (long long)part.xp, (long long)part.coins,
+		                    STR_ARG(linking_record_numbers(tx->ctx->arena, merge->identity_ids, merge->identity_count))),
 	});
 }
 
