@@ -40,6 +40,7 @@ static const struct ctl_column merge_columns[] = {
 };
 static const struct ctl_column ledger_columns[] = {
 	{"at", CTL_TIME},
+	{"account", CTL_NUMBER},
 	{"kind", CTL_TEXT},
 	{"source", CTL_TEXT},
 	{"xp", CTL_NUMBER},
@@ -104,13 +105,14 @@ static const struct part {
 	enum sql statement;
 	bool limit;
 	const struct ctl_column *columns;
-	const char *shown[9];
+	const char *shown[10];
 } parts[] = {
 	{"identities", SQL_OPERATOR_IDENTITIES, false, identity_columns,
 	 {"platform", "id", "username", "name", "first_seen", "last_seen", "linked_at", "reached_by", NULL}},
 	{"merges", SQL_OPERATOR_MERGES, false, merge_columns, {"merge", "survivor", "loser", "at", "by", "undone_at", NULL}},
 	{"sessions", SQL_OPERATOR_SESSIONS, false, session_columns, {"bot", "version", "bytes", "updated_at", "aside_at", NULL}},
-	{"ledger", SQL_OPERATOR_LEDGER, true, ledger_columns, {"at", "kind", "source", "xp", "coins", "xp_after", "coins_after", "reason", NULL}},
+	{"ledger", SQL_OPERATOR_LEDGER, true, ledger_columns,
+	 {"at", "account", "kind", "source", "xp", "coins", "xp_after", "coins_after", "reason", NULL}},
 };
 
 static struct pg_params account_params(struct ctl *ctl, int64_t account, bool limit)

@@ -203,6 +203,21 @@ def test_two_accounts_are_joined_parted_and_separated(trivet, as_json, stack, ne
     assert as_json("verify")["differences"] == 0
 
 
+def test_the_ledger_of_joined_accounts_is_shown_whole(as_json, trivet, stack, new_id):
+    on_telegram, on_discord = new_id(), new_id()
+    for platform, person, coins in (("telegram", on_telegram, "30"), ("discord", on_discord, "12")):
+        stack.api("POST", "/v1/users", {"platform": platform, "platform_id": str(person)})
+        trivet("user", "adjust", f"{platform}:{person}", "--coins", coins, "--reason", f"for {platform}")
+    first, second = (as_json("user", "show", who)["id"] for who in (f"telegram:{on_telegram}", f"discord:{on_discord}"))
+    trivet("user", "merge", f"telegram:{on_telegram}", f"discord:{on_discord}")
+    rows = as_json("user", "show", f"discord:{on_discord}")["ledger"]
+    assert [row["reason"] for row in rows if row["kind"] == "adjust"] == ["for discord", "for telegram"]
+    assert sum(row["coins"] for row in rows if row["account"] == second) == 0
+    assert sum(row["coins"] for row in rows if row["account"] == first and row["kind"] in ("adjust", "merge")) == 30 + 12
+    assert {row["account"] for row in as_json("user", "show", str(second))["ledger"]} == {second}
+    assert "for discord" in trivet("user", "show", f"telegram:{on_telegram}").stdout
+
+
 def test_events_that_failed_are_listed(as_json, db, new_id):
     key = f"ctl-{new_id()}"
     with db.cursor() as cursor:

@@ -18,10 +18,12 @@ FROM public.identity i WHERE i.account_id = $1::bigint ORDER BY i.attached_at, i
 SELECT m.id, m.survivor_id, m.loser_id, m.at, CASE WHEN m.issuer_identity_id IS NULL THEN 'operator' ELSE 'code' END, m.undone_at
 FROM public.merge m WHERE m.survivor_id = $1::bigint OR m.loser_id = $1::bigint ORDER BY m.id DESC LIMIT 20;
 
+-- Of the whole family, as /balance shows it (history_by_identity): rows stay with the account that they were written for.
 -- name: operator_ledger
-SELECT l.at, l.kind, l.source, l.xp, l.coins, l.xp_after, l.coins_after, l.reason
-FROM public.ledger l
-WHERE l.user_id = $1::bigint ORDER BY l.at DESC, l.id DESC LIMIT $2::bigint;
+SELECT l.at, l.user_id, l.kind, l.source, l.xp, l.coins, l.xp_after, l.coins_after, l.reason
+FROM (SELECT $1::bigint AS account_id UNION SELECT f.account_id FROM public.account_family f WHERE f.survivor_id = $1::bigint) AS w
+CROSS JOIN LATERAL (SELECT x.* FROM public.ledger x WHERE x.user_id = w.account_id ORDER BY x.at DESC, x.id DESC LIMIT $2::bigint) AS l
+ORDER BY l.at DESC, l.id DESC LIMIT $2::bigint;
 
 -- Of the whole family (migrations/0013): what bots keep of the person, the present ones before those set aside.
 -- name: operator_sessions
