@@ -23,7 +23,7 @@ static const struct ctl_command commands[] = {
 	{"commands", "sync", "[--guild ID | --global] [--dry-run]", "register the commands on both platforms", CTL_NEED_APP, 0, 0,
 	 {{"--guild", true}, {"--global", false}, {"--dry-run", false}}, run_commands_sync},
 	{"bot", "list", "", "the configured bots", CTL_NEED_APP, 0, 0, {{0}}, run_bot_list},
-	{"user", "show", "PLATFORM:ID | ACCOUNT", "an account, its identities and its last ledger rows",
+	{"user", "show", "PLATFORM:ID | ACCOUNT", "an account, its identities, who came and left, its last ledger rows",
 	 CTL_NEED_APP, 1, 1, {{0}}, run_user_show},
 	{"user", "merge", "WHO WHO", "join two accounts (each PLATFORM:ID or ACCOUNT); the older survives",
 	 CTL_NEED_APP, 2, 2, {{0}}, run_user_merge},

@@ -8,6 +8,7 @@
 #include "service/tx.h"
 
 #define LEDGER_SHOWN 10
+#define HISTORY_SHOWN 50
 #define BY STR("operator")
 
 static const struct ctl_column user_columns[] = {
@@ -34,9 +35,16 @@ static const struct ctl_column identity_columns[] = {
 	{"reached_by", CTL_TEXT},
 	{NULL, CTL_KIND_UNSET},
 };
-static const struct ctl_column merge_columns[] = {
-	{"merge", CTL_NUMBER}, {"survivor", CTL_NUMBER}, {"loser", CTL_NUMBER}, {"at", CTL_TIME},
-	{"by", CTL_TEXT},      {"undone_at", CTL_TIME},  {NULL, CTL_KIND_UNSET},
+static const struct ctl_column history_columns[] = {
+	{"at", CTL_TIME},
+	{"event", CTL_TEXT},
+	{"by", CTL_TEXT},
+	{"merge", CTL_NUMBER},
+	{"account", CTL_NUMBER},
+	{"other", CTL_NUMBER},
+	{"identities", CTL_WORDS},
+	{"with", CTL_WORDS},
+	{NULL, CTL_KIND_UNSET},
 };
 static const struct ctl_column ledger_columns[] = {
 	{"at", CTL_TIME},
@@ -99,28 +107,29 @@ static enum ctl_exit find_whom(struct ctl *ctl, struct str word, bool identity_o
 
 /* ---- show -------------------------------------------------------------------------------------------------------------------- */
 
-/* The lists below an account, in the order in which they are printed. `limit`: the statement takes one. */
+/* The lists below an account, in the order in which they are printed. `limit`: what the statement takes; 0: it takes none. */
 static const struct part {
 	const char *name;
 	enum sql statement;
-	bool limit;
+	int64_t limit;
 	const struct ctl_column *columns;
 	const char *shown[10];
 } parts[] = {
-	{"identities", SQL_OPERATOR_IDENTITIES, false, identity_columns,
+	{"identities", SQL_OPERATOR_IDENTITIES, 0, identity_columns,
 	 {"platform", "id", "username", "name", "first_seen", "last_seen", "linked_at", "reached_by", NULL}},
-	{"merges", SQL_OPERATOR_MERGES, false, merge_columns, {"merge", "survivor", "loser", "at", "by", "undone_at", NULL}},
-	{"sessions", SQL_OPERATOR_SESSIONS, false, session_columns, {"bot", "version", "bytes", "updated_at", "aside_at", NULL}},
-	{"ledger", SQL_OPERATOR_LEDGER, true, ledger_columns,
+	{"history", SQL_OPERATOR_HISTORY, HISTORY_SHOWN, history_columns,
+	 {"at", "event", "by", "merge", "account", "other", "identities", "with", NULL}},
+	{"sessions", SQL_OPERATOR_SESSIONS, 0, session_columns, {"bot", "version", "bytes", "updated_at", "aside_at", NULL}},
+	{"ledger", SQL_OPERATOR_LEDGER, LEDGER_SHOWN, ledger_columns,
 	 {"at", "account", "kind", "source", "xp", "coins", "xp_after", "coins_after", "reason", NULL}},
 };
 
-static struct pg_params account_params(struct ctl *ctl, int64_t account, bool limit)
+static struct pg_params account_params(struct ctl *ctl, int64_t account, int64_t limit)
 {
 	struct pg_params params = pg_params(ctl->ctx.arena);
 	pg_add_i64(&params, account);
-	if (limit) {
-		pg_add_i64(&params, LEDGER_SHOWN);
+	if (limit != 0) {
+		pg_add_i64(&params, limit);
 	}
 	return params;
 }
@@ -152,7 +161,7 @@ enum ctl_exit run_user_show(struct ctl *ctl)
 	if (found != CTL_DONE) {
 		return found;
 	}
-	struct pg_params params = account_params(ctl, whom.account, false);
+	struct pg_params params = account_params(ctl, whom.account, 0);
 	enum status status = operator_report(&ctl->ctx, SQL_OPERATOR_USER, &params, &rows);
 	if (status == OK && pg_row_count(rows) == 0) {
 		return ctl_fail(ctl, "nobody is known as " STR_FMT, STR_ARG(ctl->words[0]));

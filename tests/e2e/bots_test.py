@@ -211,7 +211,7 @@ def test_after_joining_the_later_one_stays_and_the_other_is_shown_for_30_days(st
     assert [(row["bot"], row["aside_at"] is None) for row in shown] == [("quiz", True), ("quiz", False)]
     assert shown[0]["version"] == merged.json()["version"] and shown[0]["bytes"] > 0
     # undone: each side has its own again
-    number = stack.trivet_json("user", "show", accounts[0])["merges"][0]["merge"]
+    number = stack.trivet_json("user", "show", accounts[0])["history"][0]["merge"]
     assert merge and stack.trivet("user", "unmerge", str(number)).returncode == 0
     assert (quiz.get(telegram).json()["session_data"], quiz.get(telegram).json()["merged_data"]) == ({"n": 1}, None)
     assert (quiz.get(discord, platform="discord").json()["stats_data"]) == {"all": 9}

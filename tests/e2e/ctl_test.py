@@ -185,7 +185,7 @@ def test_two_accounts_are_joined_parted_and_separated(trivet, as_json, stack, ne
     merge = re.search(r"trivet user unmerge (\d+)", words).group(1)
     shown = as_json("user", "show", f"discord:{on_discord}")
     assert {identity["platform"] for identity in shown["identities"]} == {"telegram", "discord"}
-    assert [(row["merge"], row["by"]) for row in shown["merges"]] == [(int(merge), "operator")]
+    assert [(row["event"], row["merge"], row["by"]) for row in shown["history"]] == [("link", int(merge), "operator")]
     again = trivet("user", "merge", f"telegram:{on_telegram}", f"discord:{on_discord}", check=False)
     assert again.returncode == 1 and "one account already" in again.stderr
     twice = trivet("user", "merge", f"telegram:{on_telegram}", f"telegram:{other}", check=False)
@@ -201,6 +201,45 @@ def test_two_accounts_are_joined_parted_and_separated(trivet, as_json, stack, ne
     alone = trivet("user", "unlink", f"telegram:{on_telegram}", check=False)
     assert alone.returncode == 1 and "only identity" in alone.stderr
     assert as_json("verify")["differences"] == 0
+
+
+def history(shown):
+    return [(row["event"], row["by"], row["identities"], row["with"]) for row in shown["history"]]
+
+
+def test_the_history_of_an_account_says_who_came_and_went_and_by_whom(trivet, as_json, stack, new_id):
+    on_telegram, on_discord = new_id(), new_id()
+    telegram, discord = f"telegram:{on_telegram}", f"discord:{on_discord}"
+    for platform, person in (("telegram", on_telegram), ("discord", on_discord)):
+        stack.api("POST", "/v1/users", {"platform": platform, "platform_id": str(person)})
+        trivet("user", "adjust", f"{platform}:{person}", "--xp", "1", "--reason", "so that it is a history")
+    first, second = (as_json("user", "show", who)["id"] for who in (telegram, discord))
+    trivet("user", "merge", telegram, discord)
+    number = as_json("user", "show", telegram)["history"][0]["merge"]
+    trivet("user", "unmerge", str(number))
+    merged = [("merge", "operator", [discord], [telegram])]
+    undone = [("undo", "operator", [discord], None)] + merged
+    assert history(as_json("user", "show", telegram)) == history(as_json("user", "show", discord)) == undone
+    trivet("user", "merge", telegram, discord)
+    joined = as_json("user", "show", telegram)
+    assert history(joined) == merged + undone
+    trivet("user", "unlink", discord)
+    shown = as_json("user", "show", telegram)
+    third = as_json("user", "show", discord)["id"]
+    assert history(shown) == [("unlink", "operator", [discord], None)] + history(joined)
+    assert [(row["account"], row["other"]) for row in shown["history"]] == [(first, third), (first, second), (first, second), (first, second)]
+    # the account that it has now knows where it came from
+    assert history(as_json("user", "show", discord)) == [("unlink", "operator", [discord], None)]
+    assert re.search(rf"unlink +operator .* {discord}", trivet("user", "show", telegram).stdout)
+
+
+def test_who_linked_by_himself_stands_in_the_history(as_json, stack, new_id):
+    on_telegram, on_discord = new_id(), new_id()
+    telegram, discord = f"telegram:{on_telegram}", f"discord:{on_discord}"
+    stack.command_telegram(on_telegram, "/start")
+    code = re.search(r"\b[A-HJ-NP-Z2-9]{6}\b", stack.command_telegram(on_telegram, "/getcode")["text"]).group(0)
+    assert "Done!" in stack.command_discord(on_discord, "code", code=code)["data"]["content"]
+    assert history(as_json("user", "show", telegram)) == [("link", discord, [discord], [telegram])]
 
 
 def test_the_ledger_of_joined_accounts_is_shown_whole(as_json, trivet, stack, new_id):

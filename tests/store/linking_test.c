@@ -18,6 +18,7 @@
 #include "io/app.h"
 #include "io/config.h"
 #include "service/economy.h"
+#include "service/operator.h"
 #include "service/tx.h"
 #include "store/store.h"
 #include "support/testdb.h"
@@ -535,6 +536,78 @@ static void an_unlink_ends_what_an_undo_could_take_along(void **state)
 	assert_balance(b, 7, 7);
 	assert_balance(a, 110, 110);
 	assert_sound(117, 117);
+}
+
+/* "undo telegram:1001; merge discord:1002 with telegram:1001": what staff read of an account, the newest first. */
+static const char *history_of(struct scene *scene, int64_t account)
+{
+	struct ctx ctx = ctx_of(scene);
+	struct pg_params params = pg_params(scene->arena);
+	struct pg_rows *rows = NULL;
+	struct buf text = buf_init(scene->arena, 4096);
+
+	pg_add_i64(&params, account);
+	pg_add_i64(&params, 50);
+	assert_int_equal(operator_report(&ctx, SQL_OPERATOR_HISTORY, &params, &rows), OK);
+	for (int row = 0; row < pg_row_count(rows); row++) {
+		buf_add(&text, row > 0 ? STR("; ") : STR(""));
+		buf_add(&text, pg_str(rows, row, 1));
+		buf_add(&text, STR(" "));
+		buf_add(&text, pg_str(rows, row, 6));
+		buf_add(&text, pg_is_null(rows, row, 7) ? STR("") : STR(" with "));
+		buf_add(&text, pg_str(rows, row, 7));
+	}
+	return str_z(scene->arena, buf_str(&text));
+}
+
+/* An undo and an unlink take people out of what a joining can still give back, not out of what staff read of it. */
+static void who_came_and_left_stays_in_the_history(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+	int64_t first = testdb_i64f("SELECT loser_id FROM public.merge WHERE id = %lld", (long long)chain.outer);
+	const char *a = "telegram:1001";
+	const char *b = "discord:1002";
+	const char *c = "website:p3@example.org";
+	char inner[128];
+	char outer[128];
+	char wanted[1024];
+
+	assert_true(chain.a == 1 && chain.b == 2 && chain.c == 3);
+	(void)snprintf(inner, sizeof(inner), "merge {%s} with {%s}", b, a);
+	(void)snprintf(outer, sizeof(outer), "merge {%s,%s} with {%s}", a, b, c);
+	(void)snprintf(wanted, sizeof(wanted), "%s; %s", outer, inner);
+	assert_string_equal(history_of(scene, account_of(chain.c)), wanted);
+	assert_int_equal(unlink_identity(scene, chain.b, chain.b), UNLINK_ALLOWED);
+	(void)snprintf(wanted, sizeof(wanted), "unlink {%s}; %s; %s", b, outer, inner);
+	assert_string_equal(history_of(scene, account_of(chain.c)), wanted);
+	(void)snprintf(wanted, sizeof(wanted), "unlink {%s}", b);
+	assert_string_equal(history_of(scene, account_of(chain.b)), wanted);
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	(void)snprintf(wanted, sizeof(wanted), "undo {%s}; unlink {%s}; %s", a, b, outer);
+	assert_string_equal(history_of(scene, account_of(chain.c)), wanted);
+	(void)snprintf(wanted, sizeof(wanted), "undo {%s}; %s; %s", a, outer, inner);
+	assert_int_equal(account_of(chain.a), first);
+	assert_string_equal(history_of(scene, first), wanted);
+}
+
+/* Joined before records had people in them: by the oldest of each side. */
+static void an_old_record_names_the_oldest(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+
+	assert_int_equal(undo(scene, 0, chain.inner), LINK_UNDO_ALLOWED);
+	testdb_exec("UPDATE public.audit_log SET before = before #- '{loser,identities}' #- '{survivor,identities}',"
+	            " after = after - 'identities'");
+	assert_string_equal(history_of(scene, account_of(chain.c)),
+	                    "undo {discord:1002}; merge {telegram:1001} with {website:p3@example.org}; merge {discord:1002} with {telegram:1001}");
+	/* An inner undo stays with the account of the joining, whoever held it by then. */
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	assert_int_equal(testdb_i64("SELECT count(*) FROM public.audit_log WHERE action = 'link_undo'"), 2);
+	assert_string_equal(history_of(scene, account_of(chain.a)),
+	                    "undo {telegram:1001}; undo {discord:1002}; merge {telegram:1001} with {website:p3@example.org};"
+	                    " merge {discord:1002} with {telegram:1001}");
 }
 
 /* Tree: B into A, D's identity cannot (same platform); A with B against an account that has lost its own people. */
@@ -1282,6 +1355,8 @@ int main(void)
 		TEST(an_outer_undo_returns_no_more_than_the_loser_had),
 		TEST(who_came_back_by_himself_stays),
 		TEST(an_unlink_ends_what_an_undo_could_take_along),
+		TEST(who_came_and_left_stays_in_the_history),
+		TEST(an_old_record_names_the_oldest),
 		TEST(staff_detach_the_oldest_and_nobody_is_left_alone),
 		TEST(the_oldest_stays_the_oldest),
 		TEST(whatever_somebody_has_goes_and_returns),

@@ -14,9 +14,45 @@ SELECT i.platform::text, coalesce(i.platform_id::text, i.email), i.username, i.n
        (SELECT string_agg(r.bot, ',' ORDER BY r.bot) FROM public.identity_reach r WHERE r.identity_id = i.id AND r.can_message)
 FROM public.identity i WHERE i.account_id = $1::bigint ORDER BY i.attached_at, i.id;
 
--- name: operator_merges
-SELECT m.id, m.survivor_id, m.loser_id, m.at, CASE WHEN m.issuer_identity_id IS NULL THEN 'operator' ELSE 'code' END, m.undone_at
-FROM public.merge m WHERE m.survivor_id = $1::bigint OR m.loser_id = $1::bigint ORDER BY m.id DESC LIMIT 20;
+-- How people came to an account, or to one that became part of it, and left: joinings, undos, unlinks, the newest first. `other` is the account that
+-- was joined to `account`, or that stands alone since. People by the numbers in the record; where it has none, by the oldest of their side.
+-- name: operator_history
+WITH family AS (
+    SELECT array_append(ARRAY(SELECT f.account_id FROM public.account_family f WHERE f.survivor_id = $1::bigint), $1::bigint) AS ids
+), joined AS (
+    SELECT m.* FROM public.merge m
+    WHERE m.survivor_id = ANY ((SELECT f.ids FROM family f)::bigint[]) OR m.loser_id = ANY ((SELECT f.ids FROM family f)::bigint[])
+), parted AS (
+    SELECT p.id FROM public.audit_log p WHERE p.action IN ('unlink', 'link_undo') AND p.account_id = ANY ((SELECT f.ids FROM family f)::bigint[])
+    UNION
+    SELECT p.id FROM public.audit_log p
+    WHERE p.action IN ('unlink', 'link_undo') AND (p.after ->> 'account')::bigint = ANY ((SELECT f.ids FROM family f)::bigint[])
+    UNION
+    SELECT p.id FROM joined j JOIN public.audit_log p ON p.action = 'link_undo' AND (p.after ->> 'account')::bigint = j.loser_id
+                                                     AND (p.before ->> 'merge')::bigint = j.id
+), happened AS (
+    SELECT j.at, coalesce(a.id, 0) AS place, CASE j.histories WHEN 2 THEN 'merge' ELSE 'link' END AS event,
+           coalesce(a.actor, CASE WHEN j.issuer_identity_id IS NULL THEN 'operator' ELSE 'code' END) AS by, j.id AS merge, j.survivor_id AS account,
+           j.loser_id AS other, coalesce(a.before -> 'loser' -> 'identities', jsonb_build_array(j.loser_oldest_id)) AS who,
+           coalesce(a.before -> 'survivor' -> 'identities', jsonb_build_array(j.survivor_oldest_id)) AS beside
+    FROM joined j
+    LEFT JOIN public.audit_log a ON a.account_id = j.survivor_id AND a.at = j.at AND a.action = 'link' AND (a.after ->> 'merge')::bigint = j.id
+    UNION ALL
+    SELECT a.at, a.id, CASE a.action WHEN 'unlink' THEN 'unlink' ELSE 'undo' END, a.actor, m.id, a.account_id, (a.after ->> 'account')::bigint,
+           coalesce(a.after -> 'identities', jsonb_build_array(coalesce(a.after -> 'identity', to_jsonb(m.loser_oldest_id)))), NULL
+    FROM public.audit_log a
+    LEFT JOIN public.merge m ON a.action = 'link_undo' AND m.id = (a.before ->> 'merge')::bigint
+    WHERE a.id = ANY (ARRAY(SELECT p.id FROM parted p))
+)
+SELECT h.at, h.event, h.by, h.merge, h.account, h.other, w.names::text, b.names::text
+FROM (SELECT * FROM happened ORDER BY at DESC, place DESC LIMIT $2::bigint) AS h
+CROSS JOIN LATERAL (
+    SELECT array_agg(coalesce(i.platform || ':' || coalesce(i.platform_id::text, i.email), 'identity:' || e.number) ORDER BY e.place) AS names
+    FROM jsonb_array_elements_text(h.who) WITH ORDINALITY AS e(number, place) LEFT JOIN public.identity i ON i.id = e.number::bigint) AS w
+CROSS JOIN LATERAL (
+    SELECT array_agg(coalesce(i.platform || ':' || coalesce(i.platform_id::text, i.email), 'identity:' || e.number) ORDER BY e.place) AS names
+    FROM jsonb_array_elements_text(h.beside) WITH ORDINALITY AS e(number, place) LEFT JOIN public.identity i ON i.id = e.number::bigint) AS b
+ORDER BY h.at DESC, h.place DESC;
 
 -- Of the whole family, as /balance shows it (history_by_identity): rows stay with the account that they were written for.
 -- name: operator_ledger
