@@ -4,6 +4,7 @@
 #include "io/crypto.h"
 #include "io/json.h"
 #include "service/economy.h"
+#include "service/people.h"
 #include "service/tx.h"
 #include "store/adjustment.h"
 #include "store/store.h"
@@ -78,39 +79,6 @@ static enum status look_up_key(struct tx *tx, struct adjusting *adjusting)
 	return OK;
 }
 
-/* ---- the account ---- */
-
-static enum status read_member(struct tx *tx, const struct adjust_order *order, struct member *ret_member)
-{
-	return order->platform == PLATFORM_UNSET ? member_read(tx, order->account_id, ret_member)
-	                                         : member_read_by_identity(tx, order->platform, order->platform_id, ret_member);
-}
-
-/* Read, locked, and read again: a joining may have moved the person between the two. NOT_FOUND: there is no such living account. */
-static enum status lock_member(struct tx *tx, const struct adjust_order *order, struct member *ret_member)
-{
-	struct member before;
-	struct member member;
-	enum status status = read_member(tx, order, &before);
-
-	if (status == OK) {
-		status = account_lock(tx, &before.account.id, 1);
-		/* An identity's account lives: it has just been joined to another. */
-		status = status == NOT_FOUND && order->platform != PLATFORM_UNSET ? RETRY : status;
-	}
-	if (status == OK) {
-		status = read_member(tx, order, &member);
-	}
-	if (status != OK) {
-		return status;
-	}
-	if (member.account.id != before.account.id) {
-		return RETRY;
-	}
-	*ret_member = member;
-	return OK;
-}
-
 /* ---- the change ---- */
 
 static struct str sums_json(struct arena *arena, const struct balance *balance)
@@ -171,7 +139,7 @@ static enum status run(struct tx *tx, void *arg)
 	if (status != NOT_FOUND) {
 		return status;
 	}
-	status = lock_member(tx, adjusting->order, &member);
+	status = people_lock(tx, adjusting->order->platform, adjusting->order->platform_id, adjusting->order->account_id, &member);
 	if (status == NOT_FOUND) {
 		adjusting->result = (struct adjusted){.verdict = ADJUST_NOBODY};
 		return OK;

@@ -125,6 +125,39 @@ enum status people_get_or_create(struct ctx *ctx, const struct person *person, s
 	return status;
 }
 
+/* ---- under the lock ---- */
+
+static enum status read_member(struct tx *tx, enum platform platform, int64_t platform_id, int64_t account_id, struct member *ret_member)
+{
+	return platform == PLATFORM_UNSET ? member_read(tx, account_id, ret_member)
+	                                  : member_read_by_identity(tx, platform, platform_id, ret_member);
+}
+
+/* Read, locked, and read again: a joining may have moved the person between the two. */
+enum status people_lock(struct tx *tx, enum platform platform, int64_t platform_id, int64_t account_id, struct member *ret_member)
+{
+	struct member before;
+	struct member member;
+	enum status status = read_member(tx, platform, platform_id, account_id, &before);
+
+	if (status == OK) {
+		status = account_lock(tx, &before.account.id, 1);
+		/* An identity's account lives: it has just been joined to another. */
+		status = status == NOT_FOUND && platform != PLATFORM_UNSET ? RETRY : status;
+	}
+	if (status == OK) {
+		status = read_member(tx, platform, platform_id, account_id, &member);
+	}
+	if (status != OK) {
+		return status;
+	}
+	if (member.account.id != before.account.id) {
+		return RETRY;
+	}
+	*ret_member = member;
+	return OK;
+}
+
 /* ---- as JSON ---- */
 
 static struct json *rank_json(const struct rank_now *rank)

@@ -35,6 +35,15 @@ struct person people_shown(struct arena *arena, const struct person *person);
 MUST_CHECK enum status people_seen(struct tx *tx, const struct identity *identity, const struct person *shown);
 
 /*
+ * people_lock - step: the whole account of a person, as it is under its lock.
+ *
+ * platform   UNSET: account_id says whose it is, else platform_id
+ * OK, NOT_FOUND (there is no such living account), RETRY (it was joined to another meanwhile), statuses of pg_run().
+ */
+MUST_CHECK enum status people_lock(struct tx *tx, enum platform platform, int64_t platform_id, int64_t account_id,
+                                   struct member *ret_member);
+
+/*
  * people_json - the unified profile (contract.md, Shapes) as a tree of the bound arena; NULL when it is out.
  */
 struct json *people_json(struct arena *arena, const struct unified *unified);
