@@ -129,6 +129,17 @@ struct ctl_person {
 };
 MUST_CHECK enum status ctl_person(struct str word, struct ctl_person *ret_person);
 
+/* Whom a word names: an account's number (then identity is 0), or PLATFORM:ID. */
+struct ctl_whom {
+	int64_t account;
+	int64_t identity;
+	enum platform platform; /* as he was named; UNSET: by the account's number, or an address */
+	int64_t platform_id;
+};
+
+/* ctl_whom - an account's number is taken as it is, unless identity_only. CTL_DONE; refusals are said here. */
+enum ctl_exit ctl_whom(struct ctl *ctl, struct str word, bool identity_only, struct ctl_whom *ret_whom);
+
 /* ---- talking to the platforms ------------------------------------------------------------------------------------------------ */
 
 struct ctl_answer {

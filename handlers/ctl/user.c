@@ -64,47 +64,6 @@ static const struct ctl_column session_columns[] = {
 	{"aside_at", CTL_TIME}, {NULL, CTL_KIND_UNSET},
 };
 
-/* Whom a word names: an account's number (then identity is 0), or PLATFORM:ID. Refusals are said here. */
-struct whom {
-	int64_t account;
-	int64_t identity;
-	enum platform platform; /* as he was named; UNSET: by the account's number, or an address */
-	int64_t platform_id;
-};
-
-static enum ctl_exit find_whom(struct ctl *ctl, struct str word, bool identity_only, struct whom *ret_whom)
-{
-	struct whom whom = {0};
-	struct ctl_person person;
-	struct pg_rows *rows;
-	if (!identity_only && parse_i64(word, 1, INT64_MAX, &whom.account) == OK) {
-		*ret_whom = whom;
-		return CTL_DONE;
-	}
-	if (ctl_person(word, &person) != OK) {
-		return ctl_misused(ctl, "\"" STR_FMT "\" is not %sPLATFORM:ID (telegram:5, discord:7, website:a@b.c)", STR_ARG(word),
-		                   identity_only ? "" : "an account's number or ");
-	}
-	struct pg_params params = pg_params(ctl->ctx.arena);
-	pg_add_str(&params, platform_name(person.platform));
-	pg_add_i64(&params, person.id);
-	pg_add_str(&params, str_present(person.email) ? str_lower(ctl->ctx.arena, person.email) : STR_ABSENT);
-	enum status status = operator_report(&ctl->ctx, SQL_OPERATOR_ACCOUNT_OF, &params, &rows);
-	if (status != OK) {
-		return ctl_status(ctl, "the account", status);
-	}
-	if (pg_row_count(rows) == 0) {
-		return ctl_fail(ctl, "nobody is known as " STR_FMT, STR_ARG(word));
-	}
-	whom = (struct whom){.account = pg_i64(rows, 0, 0), .identity = pg_i64(rows, 0, 1)};
-	if (person.platform != PLATFORM_WEBSITE) {
-		whom.platform = person.platform;
-		whom.platform_id = person.id;
-	}
-	*ret_whom = whom;
-	return CTL_DONE;
-}
-
 /* ---- show -------------------------------------------------------------------------------------------------------------------- */
 
 /* The lists below an account, in the order in which they are printed. `limit`: what the statement takes; 0: it takes none. */
@@ -154,10 +113,10 @@ static enum ctl_exit print_parts(struct ctl *ctl, struct json *user, struct json
 
 enum ctl_exit run_user_show(struct ctl *ctl)
 {
-	struct whom whom = {0};
+	struct ctl_whom whom = {0};
 	struct pg_rows *rows;
 	struct json *lists[ARRAY_LEN(parts)] = {NULL};
-	enum ctl_exit found = find_whom(ctl, ctl->words[0], false, &whom);
+	enum ctl_exit found = ctl_whom(ctl, ctl->words[0], false, &whom);
 	if (found != CTL_DONE) {
 		return found;
 	}
@@ -216,10 +175,10 @@ static enum ctl_exit tell_merge(struct ctl *ctl, const struct merge_call *call)
 
 enum ctl_exit run_user_merge(struct ctl *ctl)
 {
-	struct whom a = {0};
-	struct whom b = {0};
-	enum ctl_exit found = find_whom(ctl, ctl->words[0], false, &a);
-	found = found == CTL_DONE ? find_whom(ctl, ctl->words[1], false, &b) : found;
+	struct ctl_whom a = {0};
+	struct ctl_whom b = {0};
+	enum ctl_exit found = ctl_whom(ctl, ctl->words[0], false, &a);
+	found = found == CTL_DONE ? ctl_whom(ctl, ctl->words[1], false, &b) : found;
 	if (found != CTL_DONE) {
 		return found;
 	}
@@ -275,7 +234,7 @@ enum ctl_exit run_user_unmerge(struct ctl *ctl)
 }
 
 struct unlink_call {
-	struct whom whom;
+	struct ctl_whom whom;
 	enum unlink_verdict verdict;
 	struct identity left;
 };
@@ -289,7 +248,7 @@ static enum status unlink_step(struct tx *tx, void *arg)
 enum ctl_exit run_user_unlink(struct ctl *ctl)
 {
 	struct unlink_call call = {0};
-	enum ctl_exit found = find_whom(ctl, ctl->words[0], true, &call.whom);
+	enum ctl_exit found = ctl_whom(ctl, ctl->words[0], true, &call.whom);
 	if (found != CTL_DONE) {
 		return found;
 	}
@@ -330,7 +289,7 @@ static struct str key_of_order(struct ctl *ctl)
 
 static enum ctl_exit take_order(struct ctl *ctl, struct adjust_order *order)
 {
-	struct whom whom = {0};
+	struct ctl_whom whom = {0};
 	struct str detail = STR("is missing");
 	enum ctl_exit taken = take_change(ctl, "--xp", &order->xp);
 	taken = taken == CTL_DONE ? take_change(ctl, "--coins", &order->coins) : taken;
@@ -348,7 +307,7 @@ static enum ctl_exit take_order(struct ctl *ctl, struct adjust_order *order)
 	if (!event_key_ok(order->key)) {
 		return ctl_misused(ctl, "--key is 1 to %d printable ASCII characters", EVENT_KEY_MAX);
 	}
-	taken = find_whom(ctl, ctl->words[0], false, &whom);
+	taken = ctl_whom(ctl, ctl->words[0], false, &whom);
 	order->account_id = whom.account;
 	order->platform = whom.platform; /* the same words under a key are a repeat, whatever account he is on by then */
 	order->platform_id = whom.platform_id;
