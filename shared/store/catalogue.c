@@ -322,6 +322,24 @@ enum status marks_copy(struct tx *tx, int64_t from, int64_t to, int64_t *ret_bad
 	return status == OK ? count_badges(tx, to, ret_badges) : status;
 }
 
+enum status badge_held_since(struct tx *tx, int64_t account_id, struct str code, int64_t *ret_since)
+{
+	struct pg_params params = tx_params(tx);
+	struct pg_rows *rows = NULL;
+
+	pg_add_i64(&params, account_id);
+	pg_add_str(&params, code);
+	enum status status = tx_query(tx, SQL_BADGE_BY_CODE, &params, &rows);
+
+	if (status == OK && pg_row_count(rows) == 0) {
+		status = NOT_FOUND;
+	}
+	if (status == OK) {
+		*ret_since = pg_time(rows, 0, 1);
+	}
+	return status;
+}
+
 enum status badges_own(struct tx *tx, int64_t account_id, bool *ret_own)
 {
 	struct pg_params params = tx_params(tx);

@@ -39,6 +39,9 @@ struct mission_gain {
 };
 MUST_CHECK enum status missions_complete(struct tx *tx, const struct mission_gain *gains, size_t count);
 
+/* badge_held_since - ret_since: 0 when the account does not hold it. OK, NOT_FOUND (there is no badge of this code). */
+MUST_CHECK enum status badge_held_since(struct tx *tx, int64_t account_id, struct str code, int64_t *ret_since);
+
 /* badges_own - whether it has a badge that it did not take along from another account. */
 MUST_CHECK enum status badges_own(struct tx *tx, int64_t account_id, bool *ret_own);
 

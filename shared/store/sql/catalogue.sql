@@ -76,6 +76,12 @@ WHERE m.user_id = $1::bigint AND (m.period_no = 0 OR m.period_no >= $3::integer 
 ORDER BY m.period_no, m.mission_id
 ON CONFLICT (user_id, period_no, mission_id) DO NOTHING;
 
+-- Of a code, and since when $1 holds it.
+-- name: badge_by_code
+SELECT b.id, h.earned_at
+FROM public.badges b LEFT JOIN public.badge_user_association h ON h.badge_id = b.id AND h.user_id = $1::bigint
+WHERE b.code = $2::text;
+
 -- name: badges_count
 SELECT count(*) FROM public.badge_user_association WHERE user_id = $1::bigint;
 
