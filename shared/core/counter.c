@@ -1,5 +1,6 @@
 #include "core/counter.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -44,6 +45,12 @@ enum counter counter_from_name(struct str name)
 		}
 	}
 	return COUNTER_UNSET;
+}
+
+struct str counter_name(enum counter counter)
+{
+	assert(counter > COUNTER_UNSET && counter < COUNTER_COUNT);
+	return counters[counter].name;
 }
 
 static int64_t value_at(const struct balance *balance, size_t offset)

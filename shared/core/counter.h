@@ -29,6 +29,9 @@ enum counter {
 /* counter_from_name - "games_won" ...; COUNTER_UNSET for what is not known. */
 enum counter counter_from_name(struct str name);
 
+/* counter_name - the same the other way round; COUNTER_UNSET has none (asserted). */
+struct str counter_name(enum counter counter);
+
 /* Which periods are running: seasons from the economy's start, weeks (ISO, UTC) and days from 1970. */
 struct periods {
 	int64_t season_no;

@@ -54,7 +54,7 @@ def test_wrong_usage_is_2_and_says_why(trivet, words):
 
 def test_help_lists_every_command(trivet):
     text = trivet("--help").stdout
-    for command in ("migrate", "doctor", "config", "webhook set", "commands sync", "bot list", "user show", "chat add", "clock", "apikey new",
+    for command in ("migrate", "doctor", "config", "webhook set", "commands sync", "bot list", "user show", "badge new", "badge grant", "chat add", "clock", "apikey new",
                     "outbox list", "season close", "season list", "verify", "version"):
         assert f"  {command} " in text
 

@@ -106,9 +106,21 @@ static void test_words_of_periods(void **state)
 	assert_int_equal(mission_period_from_name(STR("once")), BALANCE_EVER);
 }
 
+static void test_a_counter_is_known_by_its_name(void **state)
+{
+	(void)state;
+	for (int c = COUNTER_UNSET + 1; c < COUNTER_COUNT; c++) {
+		assert_int_equal(counter_from_name(counter_name((enum counter)c)), c);
+	}
+	assert_int_equal(counter_from_name(STR("goals")), COUNTER_UNSET);
+	assert_int_equal(counter_from_name(STR("")), COUNTER_UNSET);
+	assert_int_equal(counter_from_name(STR_ABSENT), COUNTER_UNSET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_counter_is_known_by_its_name),
 		cmocka_unit_test(test_how_a_person_stands),
 		cmocka_unit_test(test_what_was_done_yesterday_does_not_count_today),
 		cmocka_unit_test(test_a_period_that_is_not_the_running_one_is_over),

@@ -68,6 +68,21 @@ FROM public.bot_session s
 WHERE s.user_id = ANY (array_append(ARRAY(SELECT f.account_id FROM public.account_family f WHERE f.survivor_id = $1::bigint), $1::bigint))
 ORDER BY s.bot_name, s.aside_at DESC NULLS FIRST, s.user_id LIMIT 100;
 
+-- held: by how many accounts, those that took it along when they left another included.
+-- name: operator_badge_list
+SELECT b.code, b.name, b.name_ru, b.description, b.description_ru, b.criteria ->> 'counter', (b.criteria ->> 'at_least')::numeric::bigint, b.xp,
+       b.coins, coalesce(h.held, 0)
+FROM public.badges b
+LEFT JOIN (SELECT a.badge_id, count(*) AS held FROM public.badge_user_association a GROUP BY a.badge_id) AS h ON h.badge_id = b.id
+ORDER BY b.id;
+
+-- $6 NULL: without a condition. No row: there are $10 already, as many as programs read.
+-- name: operator_badge_new
+INSERT INTO public.badges (code, name, name_ru, description, description_ru, criteria, xp, coins)
+SELECT $1::text, $2::text, $3::text, $4::text, $5::text,
+       CASE WHEN $6::text IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('counter', $6::text, 'at_least', $7::bigint) END, $8::bigint, $9::bigint
+WHERE (SELECT count(*) FROM public.badges) < $10::bigint;
+
 -- name: operator_outbox
 SELECT o.id, o.platform::text, o.bot, o.recipient::text, o.topic, o.status::text, o.attempts, o.created_at, o.due_at, o.done_at, o.error
 FROM public.outbox o
