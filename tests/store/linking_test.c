@@ -591,6 +591,16 @@ static void who_came_and_left_stays_in_the_history(void **state)
 	assert_string_equal(history_of(scene, first), wanted);
 }
 
+static void an_undo_names_all_who_went_back(void **state)
+{
+	struct scene *scene = *state;
+	struct chain chain = make_chain(scene, 0);
+
+	assert_int_equal(undo(scene, 0, chain.outer), LINK_UNDO_ALLOWED);
+	assert_string_equal(history_of(scene, account_of(chain.c)),
+	                    "undo {telegram:1001,discord:1002}; merge {telegram:1001,discord:1002} with {website:p3@example.org}");
+}
+
 /* Joined before records had people in them: by the oldest of each side. */
 static void an_old_record_names_the_oldest(void **state)
 {
@@ -1356,6 +1366,7 @@ int main(void)
 		TEST(who_came_back_by_himself_stays),
 		TEST(an_unlink_ends_what_an_undo_could_take_along),
 		TEST(who_came_and_left_stays_in_the_history),
+		TEST(an_undo_names_all_who_went_back),
 		TEST(an_old_record_names_the_oldest),
 		TEST(staff_detach_the_oldest_and_nobody_is_left_alone),
 		TEST(the_oldest_stays_the_oldest),
