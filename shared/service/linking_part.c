@@ -58,7 +58,19 @@ static enum status return_sums(struct tx *tx, const struct link_merge *merge, co
 	return status != OK ? status : balance_set_sums(tx, merge->loser_id, &given);
 }
 
-static enum status carry_out_undo(struct tx *tx, const struct link_merge *merge, const struct member *holder, struct str by)
+/* Whether who asks is one of those who came with the joining, or of those who were there. Staff are neither. */
+static bool is_actor(const struct contact *actor, const struct link_merge *merge, bool of_loser)
+{
+	bool moved = false;
+
+	for (size_t i = 0; actor != NULL && i < merge->identity_count; i++) {
+		moved = moved || merge->identity_ids[i] == actor->identity->id;
+	}
+	return actor != NULL && moved == of_loser;
+}
+
+static enum status carry_out_undo(struct tx *tx, const struct contact *actor, const struct link_merge *merge, const struct member *holder,
+                                  struct str by)
 {
 	const struct economy *economy = NULL;
 	enum status status = catalogue_get(tx, &economy);
@@ -77,7 +89,8 @@ static enum status carry_out_undo(struct tx *tx, const struct link_merge *merge,
 		status = code_drop(tx, holder->account.id); /* who asked for it may be the one who leaves */
 	}
 	if (status == OK) {
-		status = merge_part(tx, merge, holder->account.id);
+		/* Who says "not me", or whom staff free, has not left anybody; whom the others sent away waits as after an unlink. */
+		status = merge_part(tx, merge, holder->account.id, is_actor(actor, merge, false));
 	}
 	if (status == OK) {
 		status = bot_sessions_part(tx, holder->account.id, merge->loser_id);
@@ -142,16 +155,6 @@ static const struct identity *first_staying(const struct link_merge *merge, cons
 }
 
 /* Whoever asked reads the reply; the message is for the other side. */
-static bool is_actor(const struct contact *actor, const struct link_merge *merge, bool of_loser)
-{
-	bool moved = false;
-
-	for (size_t i = 0; actor != NULL && i < merge->identity_count; i++) {
-		moved = moved || merge->identity_ids[i] == actor->identity->id;
-	}
-	return actor != NULL && moved == of_loser;
-}
-
 static enum status tell_both(struct tx *tx, const struct contact *actor, const struct link_merge *merge, const struct member *holder)
 {
 	const struct identity *left = first_moved(merge, holder);
@@ -210,7 +213,7 @@ enum status linking_undo(struct tx *tx, const struct contact *actor, int64_t mer
 	}
 	verdict = link_undo_decide(&merge, &holder, actor != NULL ? actor->identity->id : 0, tx->ctx->now);
 	if (verdict == LINK_UNDO_ALLOWED) {
-		status = carry_out_undo(tx, &merge, &holder, by);
+		status = carry_out_undo(tx, actor, &merge, &holder, by);
 		if (status == OK) {
 			status = tell_both(tx, actor, &merge, &holder);
 		}

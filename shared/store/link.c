@@ -356,7 +356,7 @@ static enum status run_one(struct tx *tx, enum sql id, int64_t value)
 	return tx_query(tx, id, &params, NULL);
 }
 
-enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t holder)
+enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t holder, bool wait)
 {
 	struct pg_params params = tx_params(tx);
 	enum status status = run_one(tx, SQL_ACCOUNT_MARK_ALIVE, merge->loser_id);
@@ -377,6 +377,7 @@ enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t ho
 	pg_add_i64(&params, merge->loser_id);
 	pg_add_i64_array(&params, merge->identity_ids, merge->identity_count);
 	pg_add_time(&params, tx->ctx->now);
+	pg_add_bool(&params, wait);
 	return tx_query(tx, SQL_IDENTITIES_RETURN, &params, NULL);
 }
 

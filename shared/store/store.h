@@ -140,8 +140,12 @@ MUST_CHECK enum status merge_insert(struct tx *tx, const struct link_merge *merg
  * joining carried it on. OK, NOT_FOUND.
  */
 MUST_CHECK enum status merge_read(struct tx *tx, int64_t merge_id, struct link_merge *ret_merge, int64_t *ret_holder);
-/* merge_part - the reverse of merge_move: the loser lives again with those of its identities that are still at `holder`, in their order. */
-MUST_CHECK enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t holder);
+/*
+ * merge_part - the reverse of merge_move: the loser lives again with those of its identities that are still at `holder`, in their order.
+ *
+ * wait   they may join another account than the holder only after LINK_RELINK_WAIT_US
+ */
+MUST_CHECK enum status merge_part(struct tx *tx, const struct link_merge *merge, int64_t holder, bool wait);
 /* merge_mark_undone - and later joinings that carried it on have neither its sums to give back nor its identities to take along. */
 MUST_CHECK enum status merge_mark_undone(struct tx *tx, const struct link_merge *merge, struct str by);
 /* identity_detach - moves one identity to `to_account`; the joinings that it came by no longer count it. */

@@ -448,6 +448,32 @@ static void an_undo_gives_back_the_streak_that_was_brought(void **state)
 	assert_int_equal(streak_of(old), 0);
 }
 
+/* Else a stranger's code would keep somebody from linking his own platforms for a day. */
+static void who_undoes_a_joining_of_his_own_may_link_at_once(void **state)
+{
+	struct scene *scene = *state;
+	int64_t stranger = person(DISCORD, 20);
+	int64_t young = person(TELEGRAM, 10);
+	int64_t own = person(DISCORD, 5);
+	int64_t merge = join(scene, young, stranger);
+
+	assert_int_equal(undo(scene, young, merge), LINK_UNDO_ALLOWED);
+	(void)join(scene, young, own);
+}
+
+static void whom_the_others_send_away_waits(void **state)
+{
+	struct scene *scene = *state;
+	int64_t old = person(DISCORD, 20);
+	int64_t young = person(TELEGRAM, 10);
+	int64_t other = person(DISCORD, 5);
+	int64_t merge = join(scene, old, young);
+
+	assert_int_equal(undo(scene, old, merge), LINK_UNDO_ALLOWED);
+	assert_int_equal(redeem(scene, young, issue(scene, other).code).outcome, LINK_REFUSED_RECENT);
+	(void)join(scene, old, young);
+}
+
 static void a_chain_is_undone_from_the_inside(void **state)
 {
 	struct scene *scene = *state;
@@ -1360,6 +1386,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_chain_is_undone_from_the_outside),
 		TEST(an_undo_gives_back_the_streak_that_was_brought),
+		TEST(who_undoes_a_joining_of_his_own_may_link_at_once),
+		TEST(whom_the_others_send_away_waits),
 		TEST(a_chain_is_undone_from_the_inside),
 		TEST(an_inner_undo_takes_nothing_of_a_third),
 		TEST(an_outer_undo_returns_no_more_than_the_loser_had),

@@ -129,10 +129,12 @@ UPDATE public.account_family SET survivor_id = $1::bigint WHERE account_id IN (S
 -- name: account_mark_alive
 UPDATE public.account SET merged_into = NULL, merged_at = NULL WHERE id = $1::bigint;
 
+-- $5: whether they must wait before they join another account, as after an unlink; a wait from before goes on.
 -- name: identities_return
 UPDATE public.identity i
-SET account_id = $2::bigint, attached_at = $4::timestamptz + (o.place - 1) * interval '1 microsecond', detached_from = $1::bigint,
-    detached_at = $4::timestamptz, linked_at = NULL
+SET account_id = $2::bigint, attached_at = $4::timestamptz + (o.place - 1) * interval '1 microsecond', linked_at = NULL,
+    detached_from = CASE WHEN $5::boolean THEN $1::bigint ELSE i.detached_from END,
+    detached_at = CASE WHEN $5::boolean THEN $4::timestamptz ELSE i.detached_at END
 FROM unnest($3::bigint[]) WITH ORDINALITY AS o(id, place)
 WHERE i.id = o.id AND i.account_id = $1::bigint;
 
