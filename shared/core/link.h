@@ -151,8 +151,8 @@ MUST_CHECK enum status link_join_sums(struct balance *into, const struct balance
 void link_take_sums(struct balance *from, const struct balance *part);
 
 /*
- * link_undo_runs - the runs that an undo leaves to the holder: those that the survivor had, and what came on top since the joining. Runs that
- * broke since and began anew are the holder's.
+ * link_undo_runs - the runs that an undo leaves to the holder: those that the survivor had, and what came on top since the joining. Runs
+ * that broke since and began anew are the holder's.
  */
 void link_undo_runs(const struct link_merge *merge, int64_t keep_us, struct balance *holder);
 
