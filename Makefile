@@ -149,6 +149,24 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(ARCHIVES) $(LIBRARIES)
 
+# ---- help -------------------------------------------------------------------------------------------------------------------------
+
+.PHONY: help
+help:
+	@echo 'make all            the programs, under build/release/ (V=asan, tsan, fuzz, cov or dist: another variant)'
+	@echo 'make tests-built    the unit, wire and store tests, without running them'
+	@echo 'make run, up, down  a development stack: in the foreground; in the background; its end'
+	@echo 'make check          all tests; check-unit, check-wire, check-store, check-e2e (K=name), check-browser: one kind'
+	@echo 'make check-asan     the C and end-to-end tests with AddressSanitizer; check-tsan: with ThreadSanitizer'
+	@echo 'make cov            what the tests reach, in build/cov/html'
+	@echo 'make lint           what must hold beside the tests; lint-format, lint-layers ...: one step'
+	@echo 'make fuzz           T=target S=seconds: one fuzzer; fuzz-smoke: each for 20 s'
+	@echo 'make bench          what things cost; bench-scale: boards of up to ten million accounts'
+	@echo 'make docs           writes the generated documents anew'
+	@echo 'make deps           the packages that a build needs; deps-test: those of the tests'
+	@echo 'make install        DESTDIR= PREFIX=; deb: a Debian package'
+	@echo 'make clean          removes build/'
+
 # ---- the rest of the house --------------------------------------------------------------------------------------------------------
 
 include $(sort $(wildcard tests/*.mk))
