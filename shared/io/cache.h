@@ -4,7 +4,8 @@
  * Fail closed: any error, timeout or unexpected reply destroys the connection and answers UNAVAILABLE; nothing that Redis says
  * is believed further than "this code exists" (decisions.md 10) and "this is a place on a public board". Never called with a
  * PostgreSQL connection held (asserted). Each question to Redis waits at most 250 ms (cache_window_enter() may ask twice), and none past
- * `deadline` (monotonic microseconds). After a failure further calls fail at once for 200 ms, then one tries again.
+ * `deadline` (monotonic microseconds). One exception: a host's name in the URL is looked up without a deadline each time a connection is
+ * made; an address or a socket's path needs no look-up. After a failure further calls fail at once for 200 ms, then one tries again.
  */
 #ifndef TRIVET_IO_CACHE_H
 #define TRIVET_IO_CACHE_H
@@ -25,7 +26,7 @@ void cache_close(struct cache *cache);
 /* cache_ready - PING. OK, UNAVAILABLE. */
 MUST_CHECK enum status cache_ready(struct cache *cache, int64_t deadline);
 
-/* cache_get - OK, NOT_FOUND, UNAVAILABLE. */
+/* cache_get - OK, NOT_FOUND, UNAVAILABLE, TOO_LARGE (arena). */
 MUST_CHECK enum status cache_get(struct cache *cache, struct arena *arena, int64_t deadline, struct str key, struct str *ret_value);
 
 /* cache_set - SET key value PX ttl_ms. OK, UNAVAILABLE. ttl_ms >= 1. */
@@ -38,8 +39,8 @@ MUST_CHECK enum status cache_delete(struct cache *cache, int64_t deadline, struc
  * cache_window_enter - a sliding window counter: `member` counts once however often it enters (a repeated update).
  *
  * In one MULTI: drops members older than now - window, adds member at `now`, counts, reads the oldest.
- * If the count is then above `limit` the member is taken out again, and the answer is TOO_MANY with ret_wait_us, the time until the
- * oldest leaves the window.
+ * If this call added the member and the count is then above `limit`, the member is taken out again, and the answer is TOO_MANY with
+ * ret_wait_us, the time until the oldest leaves the window. A member that was in before stays: OK, whatever the count.
  * OK, TOO_MANY, UNAVAILABLE.
  */
 MUST_CHECK enum status cache_window_enter(struct cache *cache, int64_t deadline, struct str key, struct str member, int64_t now,

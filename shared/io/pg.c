@@ -338,8 +338,6 @@ void pg_give(struct pg_conn *conn)
 	put_back(conn->pool, conn);
 }
 
-/* ---- connections outside the pool ---- */
-
 void pg_pool_warm(struct pg_pool *pool, int64_t deadline)
 {
 	struct pg_conn *taken = NULL;
@@ -357,6 +355,8 @@ void pg_pool_warm(struct pg_pool *pool, int64_t deadline)
 		put_back(pool, conn);
 	}
 }
+
+/* ---- connections outside the pool ---- */
 
 struct pg_conn *pg_reserve(struct pg_pool *pool)
 {

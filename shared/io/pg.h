@@ -5,11 +5,14 @@
  * - Nothing here names a table: statements come as a table of (name, SQL) when the pool opens and are prepared by name on a
  *   connection's first use of each.
  * - A connection that failed or timed out is destroyed, never reused (pitfalls.md 0.8).
- * - No call waits past the deadline it was given, and none longer than PG_WAIT_FOR_CONNECTION_US for a free connection: who comes with many
- *   others has to wait for them, but keeps time for his own statements.
+ * - No call waits past the deadline it was given, and none longer than PG_WAIT_FOR_CONNECTION_US for a free connection: a caller who comes
+ *   with many others waits for them, but keeps time for his own statements. One exception: a host's name in the URL is looked up without a
+ *   deadline each time a connection is made. An address or a socket's directory needs no look-up.
  * - Two timeouts in a row, of statements or of waits for a connection, without an answer to anybody in between, open the breaker: calls
- *   fail within 1 ms with UNAVAILABLE until the probe thread (every 200 ms) succeeds or somebody is answered after all. After a refused
- *   connection one call per 200 ms tries again, the others fail at once.
+ *   fail within 1 ms with UNAVAILABLE until the probe thread succeeds or somebody is answered after all. The probe has 500 ms for an
+ *   attempt and rests 200 ms after one that failed.
+ * - After a refused connection one call per 200 ms tries again. While the pool has no connection left, the other calls fail at once; while
+ *   it has some, they queue for those. A reserved connection never queues: it fails at once, or is itself the one that tries.
  * - fsync, synchronous_commit and full_page_writes are on, or no connection is made (UNAVAILABLE, pg_pool_error() says why).
  * - Every session pins search_path to pg_catalog (statements are schema-qualified) and TimeZone to UTC.
  */
@@ -118,8 +121,8 @@ bool pg_holding(void);
 struct str pg_pool_error(struct pg_pool *pool, struct arena *arena);
 
 /*
- * pg_reserve - a connection outside the pool, for one who must never queue for one (group_commit, group_read); pg_reserved_ready()
- * connects it.
+ * pg_reserve - a connection outside the pool, for a caller that must never queue for one (group_commit, group_read); it is
+ * connected by pg_reserved_ready().
  *
  * It is for one statement by arrays, which is planned once, whatever their length, and reads tables by their indexes.
  * Returns NULL when the system has no memory. pg_release() closes it. It does not count for pg_holding().
@@ -139,7 +142,7 @@ MUST_CHECK enum status pg_reserved_ready(struct pg_conn *conn, int64_t deadline)
  * INVALID      class 22, 23514, 23502, and bad parameters
  * RETRY        40001, 40P01; the transaction is dead, run it whole again
  *              also 0A000 "cached plan must not change" and 26000: the connection is broken, and pg_conn_broken() says so
- * NOT_FOUND    23514 whose message is "no partition of relation ... found for row": make partitions, run again
+ * NOT_FOUND    23514 from the server's function ExecFindPartition: no partition takes the row. Make partitions, run again
  * UNAVAILABLE  08xxx, 57P0x, 53xxx, 25006, connection lost before anything could be committed; 55P03 lock timeout
  * TIMED_OUT    57014, our own deadline, or connection lost: outcome unknown when the statement was COMMIT or ran outside a transaction
  * TOO_LARGE    the arena cannot take the rows
@@ -156,14 +159,37 @@ MUST_CHECK enum status pg_run(struct pg_conn *conn, struct arena *arena, size_t 
  */
 MUST_CHECK enum status pg_run_last(struct pg_conn *conn, size_t statement, const struct pg_params *params);
 
-/* Transactions, only for service/tx.c, worker queues and migrations. BEGIN is READ COMMITTED and goes out with the first statement. */
+/* Transactions, only for service/tx.c, worker queues and migrations. */
+
+/*
+ * pg_begin - begins a READ COMMITTED transaction; BEGIN goes out with the first statement. Not inside a transaction (asserted).
+ *
+ * OK, TIMED_OUT (the deadline has passed, or had broken the connection), UNAVAILABLE (the connection is broken). The server is not asked.
+ */
 MUST_CHECK enum status pg_begin(struct pg_conn *conn);
+
+/*
+ * pg_commit - ends the transaction; OK means committed. Without a statement since pg_begin() nothing is asked of the server.
+ *
+ * OK
+ * TIMED_OUT    no answer, or the connection was lost: the outcome is unknown. Also when the deadline had passed or had broken the
+ *              connection before: then COMMIT was not sent
+ * UNAVAILABLE  the connection was broken before: nothing is committed
+ * INTERNAL     the transaction had failed before: it is rolled back
+ * others       of pg_run(), for what is checked at COMMIT: it is rolled back
+ */
 MUST_CHECK enum status pg_commit(struct pg_conn *conn);
+
+/* pg_rollback - ends the transaction, if there is one; a failure breaks the connection. Keeps pg_error() and pg_missing_partition(). */
 void pg_rollback(struct pg_conn *conn);
 bool pg_in_transaction(const struct pg_conn *conn);
 bool pg_conn_broken(const struct pg_conn *conn);
 
-/* pg_missing_partition - whether NOT_FOUND meant that, since pg_begin(); a store function has other reasons to say NOT_FOUND. */
+/*
+ * pg_missing_partition - whether the NOT_FOUND of a statement meant that; a store function has other reasons to say NOT_FOUND.
+ *
+ * pg_rollback() keeps it; pg_take(), pg_begin() and the next error that pg_run() names forget it.
+ */
 bool pg_missing_partition(const struct pg_conn *conn);
 
 /* pg_conn_deadline - sets the deadline (monotonic us) for what follows on this connection. pg_take sets it too. */
