@@ -4,8 +4,8 @@
  * A command makes one; the adapter of the platform renders it. It has one encoding (reply_encode), which inbox and outbox rows
  * store, so that a repeated update gets the same answer and the worker renders in the recipient's language (decisions.md 8).
  *
- * Secrets (codes, sign-in links) are not part of the encoding: arguments of kind TEXT_ARG_SECRET and buttons with
- * secret_url name them by index, the strings travel beside the reply, sealed (decisions.md 9).
+ * Secrets (codes, sign-in links) are not part of the encoding: arguments of kind TEXT_ARG_SECRET and buttons with a
+ * secret_index name them by index, the strings travel beside the reply, sealed (decisions.md 9).
  */
 #ifndef TRIVET_CORE_REPLY_H
 #define TRIVET_CORE_REPLY_H

@@ -66,7 +66,7 @@ struct update {
 	int64_t application_id;       /* Discord */
 };
 
-/* update_option - the value of an option by name; absent when it was not given. */
+/* update_option_value - the value of an option by name; absent when it was not given. */
 struct str update_option_value(const struct update *update, struct str name);
 
 #endif

@@ -26,7 +26,8 @@ enum turn {
 struct waiter {
 	struct baton wake; /* posted once, when the turn is no longer TURN_WAITS */
 	int64_t deadline;
-	_Atomic enum turn turn; /* changed under the lock */
+	/* Changed under the lock: a waiter who leaves and a leader who counts waiters agree. lead() only repeats TURN_DONE without it. */
+	_Atomic enum turn turn;
 	struct waiter *next;
 };
 
@@ -209,7 +210,8 @@ static void lead(struct gather *gather, struct batch *own, int64_t deadline)
 	while (released != NULL) {
 		struct waiter *next = released->next;
 
-		/* The last that is done to him, for who reads it: once he was woken he may be gone. */
+		/* No change: release() has set it under the lock. The repetition is for a thread checker that does not know sem_clockwait: it
+		 * sees by it that all which was done to the waiter came before he went on. Once woken he may be gone. */
 		released->turn = TURN_DONE;
 		baton_post(&released->wake);
 		released = next;

@@ -1,8 +1,8 @@
 /*
  * linked_roles - what Discord shows of people who let us (scope role_connections.write): their tokens, and what the worker tells.
  *
- * The consent itself is given on the website; its callback calls linked_role_grant_put(). Tokens stand sealed in the database, are opened
- * only for the call that needs them, and are wiped when the consent ends. A refreshed pair is written before it is used.
+ * linked_role_grant_put() takes a consent; no endpoint calls it yet. Tokens stand sealed in the database, are opened only for the call
+ * that needs them, and are wiped when the consent ends. A refreshed pair is written before it is used.
  */
 #ifndef TRIVET_SERVICE_LINKED_ROLES_H
 #define TRIVET_SERVICE_LINKED_ROLES_H
