@@ -68,9 +68,9 @@ MUST_CHECK enum status arena_defer(struct arena *arena, void (*fn)(void *object)
 bool arena_failed(const struct arena *arena);
 
 /*
- * arena_extend - `size` bytes more until the reset, and no longer failed: for keeping what did not fit, or saying so.
+ * arena_extend - adds `size` bytes to the limit until the next reset and clears the failure: room to keep the input, or to answer.
  *
- * Only for who gives up all that was made since the arena was whole: half a value is a whole one from now on.
+ * Call it only after discarding everything that was allocated since the failure: arena_failed() no longer reports that a part is missing.
  */
 void arena_extend(struct arena *arena, size_t size);
 

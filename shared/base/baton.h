@@ -1,10 +1,11 @@
 /*
- * baton - wakes one who waits: a fiber is put aside until then (base/fiber.h), any other thread sleeps.
+ * baton - wakes one waiter: a fiber is put aside until then (base/fiber.h), any other thread sleeps.
  *
- * One waits at a time; anybody posts, from any thread, before or after. Posting twice before a wait is posting once.
+ * There is one waiter at a time. Any thread may post, before the wait or during it. Two posts before a wait count as one.
  *
- * Whoever posts does not touch the baton once the one who waits for it can go on: it may lie on his stack. A baton that a queue knows must
- * be taken off the queue before its storage ends, under the queue's lock; if somebody took it off before, his post has to be waited for.
+ * A baton may lie on its waiter's stack: baton_post() does not touch it once the waiter can go on. A waiter whose baton is known to a queue
+ * takes it off the queue, under the queue's lock, before the baton's storage ends. If another thread took it off first, a post of that
+ * thread is still to come, and the waiter must wait for it.
  */
 #ifndef TRIVET_BASE_BATON_H
 #define TRIVET_BASE_BATON_H
@@ -29,7 +30,7 @@ void baton_done(struct baton *baton);
  */
 bool baton_wait(struct baton *baton, int64_t until);
 
-/* baton_wait_or_read - in a fiber: until it is posted (true), or `fd` can be read and it is not. */
+/* baton_wait_or_read - in a fiber: waits until the baton is posted (true) or `fd` can be read (false). */
 bool baton_wait_or_read(struct baton *baton, int fd);
 
 void baton_post(struct baton *baton);

@@ -1,8 +1,8 @@
 /*
- * offload - threads that do for fibers what would block: a look-up of a host's name, a transfer of libcurl's, a peer who dawdles.
+ * offload - helper threads that do for fibers what would block: a look-up of a host's name, a transfer of libcurl's, a slow peer.
  *
- * They are started when they are needed and stay. When all are busy, who comes waits for his turn, without a deadline: so those who do what
- * may wait for others (whole requests) are never the same as those whom these others may need (fiber_helpers()).
+ * Helpers are started when they are needed and stay. When all are busy a caller waits for one without a deadline. So there are two sets:
+ * work that may itself wait for a helper (a whole request) never runs on the set that it waits for (fiber_helpers()).
  */
 #ifndef TRIVET_BASE_OFFLOAD_H
 #define TRIVET_BASE_OFFLOAD_H

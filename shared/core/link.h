@@ -110,15 +110,16 @@ enum link_undo_verdict {
 	LINK_UNDO_DONE,    /* it was undone before */
 	LINK_UNDO_FOREIGN, /* this identity may not */
 	LINK_UNDO_LATE,    /* its time is over: /unlink separates */
-	LINK_UNDO_EMPTY,   /* nothing of the other side is on the account any more, or he who asks is not */
+	LINK_UNDO_EMPTY,   /* nothing of the other side is on the account any more, or the asking identity is not */
 	LINK_UNDO_COUNT
 };
 
 /*
- * link_undo_decide - the issuer's side within 24 h (whichever of its people reads "Not me"); the oldest identity of either side of two
- * histories within 7 days; staff always. Only who is still on the account, and nobody else learns whether there was such a joining.
+ * link_undo_decide - whether a joining may be undone: by the issuer's side within 24 h (whichever of its people reads "Not me"); by the
+ * oldest identity of either side of two histories within 7 days; by staff always. An identity must still be on the account; any other one
+ * does not learn whether there was such a joining.
  *
- * identity_id   who asks; 0: staff
+ * identity_id   the identity that asks; 0: staff
  * holder        the account that holds the joined data now
  */
 enum link_undo_verdict link_undo_decide(const struct link_merge *merge, const struct member *holder, int64_t identity_id, int64_t now);

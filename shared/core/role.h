@@ -23,7 +23,7 @@ struct role_step {
 	bool give; /* else take */
 };
 
-/* role_stands_for - whether a role is for who has this rank. rank NULL: a person without an account has none. */
+/* role_stands_for - whether a role is for people of this rank. rank NULL: a person without an account. */
 bool role_stands_for(const struct role_rule *rule, const struct rank *rank);
 
 /* role_holds - whether `role_id` is among those held. */

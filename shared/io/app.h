@@ -75,7 +75,7 @@ void app_add_chore(struct app *app, struct chore chore);
 
 /*
  * app_now - wall clock in microseconds UTC plus, in development stacks, the seconds in $RUN_DIR/clock (at most 1 s stale).
- * Only for who makes a ctx (layer 7, web): everything below has ctx->now.
+ * Only for code that makes a ctx (layer 7, web): everything below has ctx->now.
  */
 int64_t app_now(const struct app *app);
 

@@ -1,9 +1,9 @@
 /*
  * gather - fibers or threads that bring work of one kind at the same time have it done together: one of them leads, the others wait.
  *
- * Who brings a row while a batch is worked on joins the next batch; the first to come leads at once, after the fibers of his thread that
- * are ready that moment, and hands the lead to one who waits in the next. No timer, so no delay when idle. A row is copied when it is
- * brought: whoever leaves at his deadline leaves nothing behind that the leader still reads.
+ * The first caller leads at once, after the fibers of its thread that are ready that moment have joined its batch. A caller that brings a
+ * row while a batch is worked on joins the next batch; the leader, when done, hands the lead to one of its callers. There is no timer, so
+ * no delay when idle. A row is copied when it is brought: a caller that leaves at its deadline leaves nothing that a leader still reads.
  *
  * group_commit.h makes durable appends of it, group_read.h lookups.
  */

@@ -15,7 +15,7 @@ struct group;
 struct group_lane {
 	const struct group *group;
 	struct gather *gather;
-	struct pg_conn *conn; /* of who leads, like what is in scratch */
+	struct pg_conn *conn; /* only the leader of the lane uses it, and scratch */
 	struct arena *scratch;
 };
 

@@ -18,7 +18,7 @@
  */
 MUST_CHECK enum status catalogue_get(struct tx *tx, const struct economy **ret_economy);
 
-/* catalogue_look - use case: the same, of who needs nothing else of the database. Statuses of catalogue_get() and service_read(). */
+/* catalogue_look - use case: the same outside a transaction. Statuses of catalogue_get() and service_read(). */
 MUST_CHECK enum status catalogue_look(struct ctx *ctx, const struct economy **ret_economy);
 
 #endif

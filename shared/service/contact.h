@@ -27,7 +27,7 @@ struct contact {
 MUST_CHECK enum status contact_resolve(struct tx *tx, const struct person *actor, struct contact *ret_contact);
 
 /*
- * contact_lock - step: locks the account of who acts, before anything of it is changed.
+ * contact_lock - step: locks the actor's account, before anything of it is changed.
  *
  * OK, RETRY (he is on another account since he was read), statuses of pg_run().
  */

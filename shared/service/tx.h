@@ -23,8 +23,8 @@
 MUST_CHECK enum status tx_run(struct ctx *ctx, enum status (*fn)(struct tx *tx, void *arg), void *arg);
 
 /*
- * tx_make_partitions - use case: those around ctx->now, for who appends outside a transaction and met a day that has none: the worker,
- * which makes them, may have been away for days. Statuses of tx_run().
+ * tx_make_partitions - use case: makes the partitions around ctx->now. For a caller that appends outside a transaction and met a day
+ * without one: the worker, which makes them beforehand, may have been away for days. Statuses of tx_run().
  */
 MUST_CHECK enum status tx_make_partitions(struct ctx *ctx);
 

@@ -9,7 +9,7 @@
 #include "base/rawreq.h"
 #include "base/status.h"
 
-/* Entity tags in one header: who has more than this of one thing has lost count. */
+/* Entity tags in one header; no client needs more for one resource. */
 #define ETAG_LIST_MAX 16
 
 struct etag {
