@@ -38,6 +38,7 @@ struct linked_job {
  *
  * in_work    identities that are in work already
  * ret_jobs   live in ctx->arena; empty when the lease is not this owner's
+ * Statuses of tx_run().
  */
 MUST_CHECK enum status linked_roles_claim(struct ctx *ctx, const struct delivery_owner *owner, const int64_t *in_work, size_t in_work_count,
                                           size_t room, struct linked_job **ret_jobs, size_t *ret_count);
@@ -59,11 +60,16 @@ enum linked_end {
 
 struct linked_outcome {
 	enum linked_end end;
-	int64_t due_at;
-	struct str why;
-	bool attempt;
+	int64_t due_at; /* LATER: microseconds UTC */
+	struct str why; /* LATER, OVER: for the operator */
+	bool attempt;   /* LATER: it counts as one */
 };
 
+/*
+ * linked_roles_settle - use case: writes down what came of a job. An end whose tokens were renewed meanwhile is not written.
+ *
+ * Statuses of tx_run().
+ */
 MUST_CHECK enum status linked_roles_settle(struct ctx *ctx, const struct linked_job *job, const struct linked_outcome *outcome);
 
 #endif

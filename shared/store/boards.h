@@ -2,6 +2,7 @@
  * boards - what the boards are made of, and the marks of what they still have to learn (store/sql/boards.sql, decisions.md 17).
  *
  * A mark is set by a trigger of the table, in the transaction that changes a balance or who may be seen. Leases run by real time.
+ * Statuses are those of pg_run(), and what is named. Lists that are returned live in the transaction's arena.
  */
 #ifndef TRIVET_STORE_BOARDS_H
 #define TRIVET_STORE_BOARDS_H

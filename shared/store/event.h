@@ -1,5 +1,8 @@
 /*
- * event - keys, queue and archive of events (decisions.md 13 to 15). Each function is one statement for a whole request or batch.
+ * event - keys, queue and archive of events (decisions.md 13 to 15). Each function serves a whole request or batch.
+ *
+ * Statuses are those of pg_run(), and what is named. Lists that are returned, and their strings, live in the transaction's arena
+ * (tx->ctx->arena). Times are microseconds UTC.
  */
 #ifndef TRIVET_STORE_EVENT_H
 #define TRIVET_STORE_EVENT_H
@@ -86,6 +89,7 @@ struct event_account {
 };
 /* event_balances - of locked accounts, by ascending id. INTERNAL when one has none. */
 MUST_CHECK enum status event_balances(struct tx *tx, const int64_t *ids, size_t count, struct event_account *ret_accounts);
+/* event_balances_set - writes every column of the balances, and last_active where it is later. INTERNAL when an account has no balance. */
 MUST_CHECK enum status event_balances_set(struct tx *tx, const struct event_account *accounts, size_t count);
 
 /* A ledger row that an event made; the projection is event_balances_set()'s. */
@@ -97,6 +101,7 @@ struct event_posting {
 	struct str reason;
 	struct ledger_entry entry;
 };
+/* ledger_insert_many - in the order of the list, at ctx->now. The caller claims the keys. */
 MUST_CHECK enum status ledger_insert_many(struct tx *tx, const struct event_posting *postings, size_t count);
 
 /* What became of a row of the queue. */

@@ -1,5 +1,7 @@
 /*
  * linked_roles - rows of linked_role (store/sql/linked_roles.sql, migrations/0014).
+ *
+ * Statuses are those of pg_run(), and what is named. Lists that are returned live in the transaction's arena.
  */
 #ifndef TRIVET_STORE_LINKED_ROLES_H
 #define TRIVET_STORE_LINKED_ROLES_H
@@ -20,6 +22,13 @@ struct linked_row {
 	int64_t joined_at;
 };
 
+/*
+ * linked_role_put - the tokens of a consent; what was shown before is forgotten, and the person is due at once.
+ *
+ * sealed       both tokens, sealed by the service
+ * expires_at   of the access token, microseconds UTC
+ * CONFLICT: there is no such identity.
+ */
 MUST_CHECK enum status linked_role_put(struct tx *tx, int64_t identity_id, struct str sealed, int64_t expires_at);
 
 /* linked_role_claim - what is due; claim->in_work are identities. */

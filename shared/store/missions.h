@@ -1,5 +1,7 @@
 /*
  * missions - what a person can see of them, what he has claimed, and what is to be paid when a period has ended.
+ *
+ * Statuses are those of pg_run(), and what is named. Lists that are returned live in the transaction's arena.
  */
 #ifndef TRIVET_STORE_MISSIONS_H
 #define TRIVET_STORE_MISSIONS_H

@@ -1,7 +1,8 @@
 /*
  * queue - rows of the outbox, of the sender's leases, and the worker's cleaning (store/sql/queue.sql).
  *
- * All run inside the caller's transaction. Times of leases are real time, all others follow the development clock.
+ * All run inside the caller's transaction. Times of leases are real time, all others follow the development clock; all in microseconds UTC.
+ * Statuses are those of pg_run(), and what is named. Lists that are returned live in the transaction's arena.
  */
 #ifndef TRIVET_STORE_QUEUE_H
 #define TRIVET_STORE_QUEUE_H
@@ -39,6 +40,7 @@ struct outbox_new {
 	int64_t give_up_at;
 };
 
+/* outbox_add - stores the row as pending. */
 MUST_CHECK enum status outbox_add(struct tx *tx, const struct outbox_new *row);
 
 /* Where a person can be written to. */
@@ -88,6 +90,7 @@ MUST_CHECK enum status outbox_add_many(struct tx *tx, const struct outbox_new *r
  */
 MUST_CHECK enum status lease_take(struct tx *tx, enum platform platform, const struct str *bots, size_t count, struct str owner,
                                   int64_t wall_now, int64_t until, bool *ret_held);
+/* lease_release - gives back every lease of `owner` on this platform. */
 MUST_CHECK enum status lease_release(struct tx *tx, enum platform platform, struct str owner);
 
 /*
@@ -160,6 +163,11 @@ MUST_CHECK enum status outbox_settle(struct tx *tx, const struct outbox_outcome 
 MUST_CHECK enum status outbox_ahead(struct tx *tx, enum platform platform, const struct str *bots, const int64_t *recipients, size_t count);
 MUST_CHECK enum status outbox_ahead_all(struct tx *tx);
 
+/*
+ * outbox_move - a Telegram group became another: rows that wait for it (pending, uncertain) go to the new one.
+ *
+ * from, to   the platform's numbers of the chats
+ */
 MUST_CHECK enum status outbox_move(struct tx *tx, enum platform platform, struct str bot, int64_t from, int64_t to);
 
 /* reach_set - what is known now about writing to somebody: can_message (NULL: as it was), channel_id (0: as it was). No identity:

@@ -1,5 +1,7 @@
 /*
  * roles - the mapping of Discord roles, and people whose roles are to be looked at (store/sql/roles.sql, migrations/0014).
+ *
+ * Statuses are those of pg_run(), and what is named. Lists that are returned live in the transaction's arena.
  */
 #ifndef TRIVET_STORE_ROLES_H
 #define TRIVET_STORE_ROLES_H
@@ -33,7 +35,12 @@ struct role_person {
 	int64_t xp;
 };
 
+/*
+ * role_claim_people - at most claim->room people who are marked and due, changes before the sweep. None when the lease of claim->bot is not
+ * claim->owner's. Nothing is written: claim->in_work keeps them from being claimed twice.
+ */
 MUST_CHECK enum status role_claim_people(struct tx *tx, const struct role_claim *claim, struct role_person **ret_people, size_t *ret_count);
+/* role_rules_read - all mappings; a rule is `refused` when Discord refused it after `refused_before` (microseconds UTC). */
 MUST_CHECK enum status role_rules_read(struct tx *tx, int64_t refused_before, struct role_mapping **ret_rules, size_t *ret_count);
 
 /* role_sweep - marks the next people of one server; next_round: when the one after this begins. ret_count: how many were marked. */
@@ -55,6 +62,7 @@ struct role_outcome {
 	bool attempt;
 };
 
+/* role_outcome_write - ends the mark when done, else sets when to try again. Nothing when the person was marked anew since the claim. */
 MUST_CHECK enum status role_outcome_write(struct tx *tx, const struct role_outcome *outcome);
 
 /*

@@ -2,6 +2,7 @@
  * season - what the close of seasons reads and writes (store/sql/season.sql, migrations/0011).
  *
  * A season's row is there from the moment its close begins. One closer at a time has it locked, for one transaction's portion of the work.
+ * Statuses are those of pg_run(), and what is named. Lists that are returned live in the transaction's arena.
  */
 #ifndef TRIVET_STORE_SEASON_H
 #define TRIVET_STORE_SEASON_H

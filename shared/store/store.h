@@ -35,6 +35,7 @@ struct profile {
 /* profile_take - of one row of SQL_PROFILES_BY_IDENTITY; strings are borrowed from it, and there are no ranks yet. */
 #define PROFILE_PLACE_COLUMN (VIEWER_COLUMNS + 5)
 void profile_take(const struct pg_rows *rows, int row, struct profile *ret_profile);
+/* profile_read - by the platform's id, one SELECT; without ranks. OK, NOT_FOUND. */
 MUST_CHECK enum status profile_read(struct tx *tx, enum platform platform, int64_t platform_id, struct profile *ret_profile);
 
 /* identity_create - a person's first contact: account, balance, identity. OK; RETRY when another made it at the same instant. */
@@ -59,16 +60,19 @@ MUST_CHECK enum status account_lock(struct tx *tx, const int64_t *ids, size_t co
 MUST_CHECK enum status account_set_language(struct tx *tx, int64_t account_id, enum language language, bool *ret_both);
 /* account_create_after - a new account for an identity that leaves `account_id`: same language and visibility, no balance. */
 MUST_CHECK enum status account_create_after(struct tx *tx, int64_t account_id, int64_t *ret_account_id);
+/* balance_set_sums - every column but XP and coins, which only the ledger changes. The account is locked. */
 MUST_CHECK enum status balance_set_sums(struct tx *tx, int64_t account_id, const struct balance *balance);
 
+/* What staff or a program did, for the record. */
 struct audit {
-	struct str actor;
+	struct str actor;   /* "operator", "discord:5" */
 	struct str action;
-	int64_t account_id;
-	struct str before; /* JSON; absent = none */
+	int64_t account_id; /* 0: none */
+	struct str before;  /* JSON; absent = none */
 	struct str after;
 	struct str reason;
 };
+/* audit_insert - at ctx->now. */
 MUST_CHECK enum status audit_insert(struct tx *tx, const struct audit *audit);
 
 /* ---- ledger.c ---- */
@@ -102,7 +106,9 @@ struct code_row {
 MUST_CHECK enum status code_put(struct tx *tx, const struct code_row *row);
 /* code_is_named - whether this hash still is its account's newest and lives. OK, NOT_FOUND. */
 MUST_CHECK enum status code_is_named(struct tx *tx, struct str code_hash);
+/* code_find - the account's newest code by the hash of either form, also when it has expired. OK, NOT_FOUND. */
 MUST_CHECK enum status code_find(struct tx *tx, struct str hash, struct code_row *ret_row);
+/* code_drop - the account has no code from now on, whether or not it had one. */
 MUST_CHECK enum status code_drop(struct tx *tx, int64_t account_id);
 /* code_use - the tombstones of both forms. OK, CONFLICT (used before). code_unuse takes them back in the same transaction. */
 MUST_CHECK enum status code_use(struct tx *tx, const struct code_row *row);
@@ -110,10 +116,12 @@ MUST_CHECK enum status code_unuse(struct tx *tx, const struct code_row *row);
 /* code_is_used - a tombstone that has not ended. OK, NOT_FOUND. */
 MUST_CHECK enum status code_is_used(struct tx *tx, struct str hash);
 
+/* What is known of an attempt before its transaction. */
 struct redeem_before {
 	bool answered;      /* this update has a stored reply */
 	int64_t first_seen; /* of the person; 0 = never */
 };
+/* redeem_before - one SELECT. key: of the update. */
 MUST_CHECK enum status redeem_before(struct tx *tx, struct str key, const struct person *person, struct redeem_before *ret_before);
 
 struct confirmation {
@@ -125,15 +133,19 @@ struct confirmation {
 	int64_t expires_at;
 	struct str answer; /* absent: open */
 };
+/* confirmation_put - a new open question, made at ctx->now: created_at and answer are not read. CONFLICT: the token is taken. */
 MUST_CHECK enum status confirmation_put(struct tx *tx, const struct confirmation *confirmation);
 /* confirmation_take - locked until the transaction's end. OK, NOT_FOUND. */
 MUST_CHECK enum status confirmation_take(struct tx *tx, struct str token, struct confirmation *ret_confirmation);
+/* confirmation_answer - writes the answer to a question that confirmation_take() has locked. */
 MUST_CHECK enum status confirmation_answer(struct tx *tx, struct str token, bool accepted);
 
+/* merges_recent - how many joinings of two histories the account, or one that became part of it, went through after `since` (us UTC). */
 MUST_CHECK enum status merges_recent(struct tx *tx, int64_t account_id, int64_t since, int64_t *ret_count);
 /* merge_move - identities, family, pointer: the loser becomes part of the survivor. merge->identity_ids: all of the loser's, oldest
  * first. */
 MUST_CHECK enum status merge_move(struct tx *tx, const struct link_merge *merge);
+/* merge_insert - the record of a joining, at ctx->now. ret_id: its number, for merge_read() and undoing. */
 MUST_CHECK enum status merge_insert(struct tx *tx, const struct link_merge *merge, int64_t *ret_id);
 /*
  * merge_read - ret_holder: the account that holds the joined data now. ret_merge->brought is what of it was still there each time a later
