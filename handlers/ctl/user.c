@@ -140,20 +140,19 @@ struct merge_call {
 	int64_t a;
 	int64_t b;
 	struct link_result result;
-	int64_t merge_id;
 };
 
 static enum status merge_step(struct tx *tx, void *arg)
 {
 	struct merge_call *call = arg;
-	return linking_merge_by_staff(tx, call->a, call->b, BY, &call->result, &call->merge_id);
+	return linking_merge_by_staff(tx, call->a, call->b, BY, &call->result);
 }
 
 static enum ctl_exit tell_merge(struct ctl *ctl, const struct merge_call *call)
 {
 	switch (call->result.outcome) {
 	case LINK_LINKED:
-		return ctl_done(ctl, "joined; to take it back: trivet user unmerge %lld", (long long)call->merge_id);
+		return ctl_done(ctl, "joined; to take it back: trivet user unmerge %lld", (long long)call->result.merge_id);
 	case LINK_REFUSED_OWN:
 		return ctl_fail(ctl, "that is one account already");
 	case LINK_REFUSED_PLATFORM:

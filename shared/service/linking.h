@@ -152,8 +152,7 @@ MUST_CHECK enum status linking_undo(struct tx *tx, const struct contact *actor, 
  *
  * result.outcome as for redeem. OK, NOT_FOUND (one of them is merged, erased or unknown), statuses of pg_run().
  */
-MUST_CHECK enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result,
-                                              int64_t *ret_merge_id);
+MUST_CHECK enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result);
 
 /*
  * linking_unlink - step: the identity leaves the account and starts a new one; the side that did not ask is told.

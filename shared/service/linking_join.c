@@ -573,8 +573,7 @@ enum status linking_answer(struct tx *tx, const struct contact *actor, struct st
 	return status;
 }
 
-enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result,
-                                   int64_t *ret_merge_id)
+enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct str by, struct link_result *ret_result)
 {
 	struct joining joining = {.issuer_id = a, .redeemer_id = b, .confirmed = true, .by_staff = true};
 	struct sides sides = {0};
@@ -589,7 +588,6 @@ enum status linking_merge_by_staff(struct tx *tx, int64_t a, int64_t b, struct s
 	}
 	if (status == OK) {
 		*ret_result = result;
-		*ret_merge_id = result.merge_id;
 	}
 	return status;
 }

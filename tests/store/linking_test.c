@@ -196,7 +196,10 @@ static enum status unlink_step(struct tx *tx, struct call *call)
 
 static enum status staff_join_step(struct tx *tx, struct call *call)
 {
-	return linking_merge_by_staff(tx, call->a, call->b, STR("test"), &call->result, &call->merge_id);
+	enum status status = linking_merge_by_staff(tx, call->a, call->b, STR("test"), &call->result);
+
+	call->merge_id = status == OK ? call->result.merge_id : call->merge_id;
+	return status;
 }
 
 static enum status earn_step(struct tx *tx, struct call *call)

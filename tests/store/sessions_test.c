@@ -89,7 +89,10 @@ static enum status join_step(struct tx *tx, void *arg)
 {
 	struct step *step = arg;
 
-	return linking_merge_by_staff(tx, step->a, step->b, STR("test"), &step->result, &step->merge_id);
+	enum status status = linking_merge_by_staff(tx, step->a, step->b, STR("test"), &step->result);
+
+	step->merge_id = status == OK ? step->result.merge_id : step->merge_id;
+	return status;
 }
 
 static enum status undo_step(struct tx *tx, void *arg)

@@ -32,7 +32,10 @@ enum status people_join(struct tx *tx, void *pair)
 {
 	struct people_pair *p = pair;
 
-	return linking_merge_by_staff(tx, p->a, p->b, STR("test"), &p->result, &p->merge_id);
+	enum status status = linking_merge_by_staff(tx, p->a, p->b, STR("test"), &p->result);
+
+	p->merge_id = status == OK ? p->result.merge_id : p->merge_id;
+	return status;
 }
 
 enum status people_undo(struct tx *tx, void *pair)
