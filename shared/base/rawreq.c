@@ -1,16 +1,5 @@
 #include "base/rawreq.h"
 
-size_t rawreq_header_count(const struct rawreq *request, struct str name)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < request->header_count; i++) {
-		if (str_eq(request->headers[i].name, name)) {
-			count++;
-		}
-	}
-	return count;
-}
-
 enum status rawreq_header_once(const struct rawreq *request, struct str name, struct str *ret_value)
 {
 	const struct header *found = NULL;

@@ -37,11 +37,8 @@ struct rawreq {
 	struct str body; /* read to its end, length checked */
 };
 
-/* rawreq_header_count - how often a header came; name in CGI form. */
-size_t rawreq_header_count(const struct rawreq *request, struct str name);
-
 /*
- * rawreq_header_once - the value of a header that must come exactly once.
+ * rawreq_header_once - the value of a header that must come exactly once; name in CGI form.
  *
  * OK, NOT_FOUND (missing), CONFLICT (doubled: nginx 1.22 hands over both; pitfalls.md 0.4).
  */

@@ -90,38 +90,6 @@ struct str crypto_base64url(struct arena *arena, const unsigned char *bytes, siz
 	return (struct str){text, room - 1};
 }
 
-static bool is_base64url(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		char byte = text.ptr[i];
-		bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
-		if (!letter && !(byte >= '0' && byte <= '9') && byte != '-' && byte != '_') {
-			return false;
-		}
-	}
-	return true;
-}
-
-enum status crypto_base64url_decode(struct arena *arena, struct str text, struct str *ret_bytes)
-{
-	/* libsodium 1.0.18 takes some bytes above 0x7F for digits: one value would have many spellings. */
-	if (!is_base64url(text)) {
-		return INVALID;
-	}
-	unsigned char *bytes = arena_alloc(arena, text.len);
-	if (bytes == NULL) {
-		return TOO_LARGE;
-	}
-	size_t len = 0;
-	/* An end pointer of NULL makes anything left over a failure. */
-	if (sodium_base642bin(bytes, text.len, (const char *)bytes_of(text), text.len, NULL, &len, NULL,
-	                      sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0) {
-		return INVALID;
-	}
-	*ret_bytes = (struct str){(const char *)bytes, len};
-	return OK;
-}
-
 bool crypto_ed25519_key_ok(const unsigned char key[32])
 {
 	return crypto_core_ed25519_is_valid_point(key) == 1;

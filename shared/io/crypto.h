@@ -48,9 +48,8 @@ bool crypto_equal(struct str a, struct str b);
 /* crypto_hex - lower-case hexadecimal in the arena. */
 struct str crypto_hex(struct arena *arena, const unsigned char *bytes, size_t len);
 
-/* crypto_base64url - without padding, in the arena; and back: OK, INVALID (one value has one spelling), TOO_LARGE (arena). */
+/* crypto_base64url - without padding, in the arena. */
 struct str crypto_base64url(struct arena *arena, const unsigned char *bytes, size_t len);
-MUST_CHECK enum status crypto_base64url_decode(struct arena *arena, struct str text, struct str *ret_bytes);
 
 /* crypto_ed25519_key_ok - 32 bytes that are a point of the main subgroup: refuses all-zero and low-order keys. */
 bool crypto_ed25519_key_ok(const unsigned char key[32]);

@@ -94,7 +94,7 @@ struct str json_write(struct arena *arena, const struct json *value);
 /* json_write_lines - the same for people: a member a line. */
 struct str json_write_lines(struct arena *arena, const struct json *value);
 
-/* json_write_canonical - the same with sorted keys: for hashing content. */
+/* json_write_canonical - the same with sorted keys: two values are equal when this is. Tests and fuzzers compare by it. */
 struct str json_write_canonical(struct arena *arena, const struct json *value);
 
 #endif

@@ -106,7 +106,7 @@ MUST_CHECK enum status pg_pool_ready(struct pg_pool *pool, int64_t deadline);
  * pg_take - a connection for the fiber or thread that calls, until pg_give(). It holds one at most (asserted): one pooled thing at a
  * time (decisions.md 3).
  *
- * deadline    monotonic microseconds
+ * deadline    monotonic microseconds; also of all that is asked on the connection until pg_give()
  * OK, UNAVAILABLE (none free in time, breaker open, cannot connect), TIMED_OUT (deadline reached).
  */
 MUST_CHECK enum status pg_take(struct pg_pool *pool, int64_t deadline, struct pg_conn **ret_conn);
@@ -191,9 +191,6 @@ bool pg_conn_broken(const struct pg_conn *conn);
  * pg_rollback() keeps it; pg_take(), pg_begin() and the next error that pg_run() names forget it.
  */
 bool pg_missing_partition(const struct pg_conn *conn);
-
-/* pg_conn_deadline - sets the deadline (monotonic us) for what follows on this connection. pg_take sets it too. */
-void pg_conn_deadline(struct pg_conn *conn, int64_t deadline);
 
 /* pg_error - primary message and SQLSTATE of the last failure, for the log only; borrowed until the next call. */
 struct str pg_error(const struct pg_conn *conn);

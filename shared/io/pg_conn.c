@@ -674,11 +674,6 @@ bool pg_missing_partition(const struct pg_conn *conn)
 	return conn->missing_partition;
 }
 
-void pg_conn_deadline(struct pg_conn *conn, int64_t deadline)
-{
-	conn->deadline = deadline;
-}
-
 struct str pg_error(const struct pg_conn *conn)
 {
 	return str_from_z(conn->error);

@@ -43,7 +43,9 @@ static enum status run(struct route_call *call)
 
 static enum status verify(struct route_call *call)
 {
-	return rawreq_header_count(call->request, STR("X_SECRET")) == 1 ? OK : DENIED;
+	struct str secret = STR_ABSENT;
+
+	return rawreq_header_once(call->request, STR("X_SECRET"), &secret) == OK ? OK : DENIED;
 }
 
 static const struct route routes[] = {

@@ -31,10 +31,6 @@ static void numbers(struct arena *arena, struct str text)
 	if (parse_hex(text, bytes, sizeof(bytes)) == OK) {
 		assert(str_eq_nocase(crypto_hex(arena, bytes, sizeof(bytes)), text));
 	}
-	struct str decoded = STR_ABSENT;
-	if (crypto_base64url_decode(arena, text, &decoded) == OK) {
-		assert(str_eq(crypto_base64url(arena, (const unsigned char *)decoded.ptr, decoded.len), text));
-	}
 }
 
 static void times(struct arena *arena, struct str text)
