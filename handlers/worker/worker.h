@@ -18,8 +18,6 @@
 /* Room for one turn of a duty. */
 #define WORKER_ARENA_LIMIT ((size_t)16 * 1024 * 1024)
 
-#define WORKER_UUID_LEN 36
-
 struct worker {
 	struct app *app;
 	struct str owner; /* a uuid of this process, for leases */

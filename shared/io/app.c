@@ -196,7 +196,6 @@ enum status app_open(struct arena *arena, const struct app_options *options, str
 		return UNAVAILABLE;
 	}
 	app->config = config;
-	app->owned_config = config;
 	log_set_level(config->log_level);
 	status = set_up_libraries(ret_error);
 	if (status == OK) {
@@ -228,7 +227,7 @@ void app_close(struct app *app)
 		pthread_mutex_destroy(&app->clock->reading);
 		free(app->clock);
 	}
-	config_close(app->owned_config);
+	config_close(app->config);
 	crypto_wipe(app->key_link, sizeof(app->key_link));
 	crypto_wipe(app->key_seal, sizeof(app->key_seal));
 	free(app);

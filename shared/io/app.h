@@ -26,7 +26,7 @@ struct chore {
 #define APP_CHORES_MAX 4
 
 struct app {
-	const struct config *config;
+	struct config *config;           /* nobody changes it */
 	struct pg_pool *pg;
 	struct cache *cache;             /* NULL in programs that do not use Redis */
 	struct group *events;            /* appends of messages; NULL where none are received */
@@ -41,7 +41,6 @@ struct app {
 	size_t chore_count;
 	struct limit_table *limits;      /* rates and flights of this process (base/limit.h) */
 	struct app_clock *clock;         /* NULL but in development stacks */
-	struct config *owned_config;     /* `config` again, for app_close() */
 };
 
 struct app_options {

@@ -67,10 +67,8 @@ static const struct {
 	size_t offset;
 } wanted_headers[] = {
 	{STR_INIT("retry-after"), offsetof(struct http_response, retry_after)},
-	{STR_INIT("x-ratelimit-bucket"), offsetof(struct http_response, ratelimit_bucket)},
 	{STR_INIT("x-ratelimit-remaining"), offsetof(struct http_response, ratelimit_remaining)},
 	{STR_INIT("x-ratelimit-reset-after"), offsetof(struct http_response, ratelimit_reset_after)},
-	{STR_INIT("x-ratelimit-scope"), offsetof(struct http_response, ratelimit_scope)},
 	{STR_INIT("x-ratelimit-global"), offsetof(struct http_response, ratelimit_global)},
 	{STR_INIT("content-type"), offsetof(struct http_response, content_type)},
 };

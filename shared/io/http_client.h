@@ -46,10 +46,8 @@ struct http_response {
 	struct str body;
 	/* Rate-limit headers as they came; absent when missing. */
 	struct str retry_after;
-	struct str ratelimit_bucket;
 	struct str ratelimit_remaining;
 	struct str ratelimit_reset_after;
-	struct str ratelimit_scope;
 	struct str ratelimit_global;
 	struct str content_type;
 };

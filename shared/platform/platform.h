@@ -48,7 +48,6 @@ struct delivery_result {
 	int64_t message_id;
 	int64_t channel_id;
 	int64_t new_chat_id;
-	struct str bucket; /* Discord: rate-limit bucket; absent when none */
 	int64_t bucket_remaining; /* -1: not told */
 	int64_t bucket_reset_us;
 	struct str error; /* the platform's words, clipped to 200 points, for the outbox row; never a URL */

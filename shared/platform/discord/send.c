@@ -237,7 +237,6 @@ struct delivery_result discord_send_result(struct arena *arena, const struct out
 	if (json_read(arena, response->body, &body) != OK) {
 		body = NULL;
 	}
-	result.bucket = platform_shaped(response->ratelimit_bucket, 128, "-_:.");
 	discord_read_bucket(response, &result.bucket_remaining, &result.bucket_reset_us);
 	if (response->status >= 200 && response->status < 300) {
 		read_success(outgoing, response, body, &result);
