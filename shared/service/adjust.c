@@ -3,7 +3,7 @@
 #include "base/parse.h"
 #include "io/crypto.h"
 #include "io/json.h"
-#include "service/economy.h"
+#include "service/ledger.h"
 #include "service/people.h"
 #include "service/tx.h"
 #include "store/adjustment.h"

@@ -1,6 +1,6 @@
 #include "service/badges.h"
 
-#include "service/economy.h"
+#include "service/ledger.h"
 #include "service/people.h"
 #include "service/tx.h"
 #include "store/catalogue.h"

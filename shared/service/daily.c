@@ -1,7 +1,7 @@
 #include "service/daily.h"
 
 #include "service/catalogue.h"
-#include "service/economy.h"
+#include "service/ledger.h"
 #include "service/periods.h"
 #include "store/event.h"
 

@@ -2,7 +2,7 @@
 #include "service/linking.h"
 
 #include "io/crypto.h"
-#include "service/economy.h"
+#include "service/ledger.h"
 #include "service/notify.h"
 #include "store/bots.h"
 #include "service/periods.h"

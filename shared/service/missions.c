@@ -1,6 +1,6 @@
 #include "service/missions.h"
 
-#include "service/economy.h"
+#include "service/ledger.h"
 #include "service/tx.h"
 #include "store/event.h"
 #include "store/queue.h"

@@ -1,5 +1,5 @@
 /*
- * payout - what turns of the economy lead to, collected over accounts and written by one statement per table. For economy.c and applying.c.
+ * payout - what turns of the economy lead to, collected over accounts and written by one statement per table. For ledger.c and applying.c.
  */
 #ifndef TRIVET_SERVICE_PAYOUT_H
 #define TRIVET_SERVICE_PAYOUT_H

@@ -4,7 +4,7 @@
 #include "io/app.h"
 #include "io/group_read.h"
 #include "service/catalogue.h"
-#include "service/economy.h"
+#include "service/ledger.h"
 #include "service/tx.h"
 
 /* ---- reading ---- */

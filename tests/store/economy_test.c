@@ -1,5 +1,5 @@
 /* The economy in the database: the catalogue, every column of a balance, postings exactly once, and marks that no link or unlink sheds. */
-#include "service/economy.h"
+#include "service/ledger.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -17,7 +17,7 @@
 #include "command/command.h"
 #include "io/app.h"
 #include "io/config.h"
-#include "service/economy.h"
+#include "service/ledger.h"
 #include "service/operator.h"
 #include "service/tx.h"
 #include "store/store.h"

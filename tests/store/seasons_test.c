@@ -16,7 +16,7 @@
 #include "io/json.h"
 #include "service/boards.h"
 #include "service/daily.h"
-#include "service/economy.h"
+#include "service/ledger.h"
 #include "service/linking.h"
 #include "service/seasons_pay.h"
 #include "service/tx.h"

@@ -1,11 +1,11 @@
 /*
- * economy - XP and coins: the steps through which they change (decisions.md 12), with the ranks, badges and missions that follow.
+ * ledger - XP and coins: the steps through which they change (decisions.md 12), with the ranks, badges and missions that follow.
  *
  * The caller holds the account's lock and has read its balance under it. A step writes the whole balance, so a caller who moves counters
  * (a daily, a ticket, a link) does it in `balance` before.
  */
-#ifndef TRIVET_SERVICE_ECONOMY_H
-#define TRIVET_SERVICE_ECONOMY_H
+#ifndef TRIVET_SERVICE_LEDGER_H
+#define TRIVET_SERVICE_LEDGER_H
 
 #include "core/economy.h"
 #include "store/tx.h"

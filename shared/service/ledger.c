@@ -1,4 +1,4 @@
-#include "service/economy.h"
+#include "service/ledger.h"
 
 #include "io/crypto.h"
 #include "service/payout.h"
