@@ -1,5 +1,5 @@
 /*
- * cache - Redis: a pool of connections, each call with a deadline; the only file that knows hiredis.
+ * cache - Redis: a pool of connections, each call with a deadline; the only files (cache*.c) that know hiredis.
  *
  * Fail closed: any error, timeout or unexpected reply destroys the connection and answers UNAVAILABLE; nothing that Redis says
  * is believed further than "this code exists" (decisions.md 10) and "this is a place on a public board". Never called with a
