@@ -133,7 +133,7 @@ struct confirmation {
 	int64_t expires_at;
 	struct str answer; /* absent: open */
 };
-/* confirmation_put - a new open question, made at ctx->now: created_at and answer are not read. CONFLICT: the token is taken. */
+/* confirmation_put - a new open question, made at ctx->now. CONFLICT: the token is taken, or there is no such identity. */
 MUST_CHECK enum status confirmation_put(struct tx *tx, const struct confirmation *confirmation);
 /* confirmation_take - locked until the transaction's end. OK, NOT_FOUND. */
 MUST_CHECK enum status confirmation_take(struct tx *tx, struct str token, struct confirmation *ret_confirmation);
