@@ -192,9 +192,14 @@ static size_t add_types(struct writing *writing, const struct route *route, stru
 			continue;
 		}
 		count++;
-		if (word.len > 4 && refusal->type_count < ARRAY_LEN(refusal->types)) {
-			refusal->types[refusal->type_count++] = str_cut(word, 4, word.len);
+		if (word.len <= 4) {
+			continue;
 		}
+		if (refusal->type_count == ARRAY_LEN(refusal->types)) {
+			wrong(writing, str_printf(writing->arena, "%s: more types of one status than struct refusal has room for", route->path));
+			continue;
+		}
+		refusal->types[refusal->type_count++] = str_cut(word, 4, word.len);
 	}
 	return count;
 }

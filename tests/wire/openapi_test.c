@@ -167,6 +167,8 @@ static void what_a_row_names_must_be_there(void **state)
 	expect_refused((struct route)KEY(METHOD_GET, "/v1/x", .gives = "Thing", .statuses = "299"), "\"299\" is no status of ours");
 	expect_refused((struct route)KEY(METHOD_GET, "/v1/x", .gives = "Thing", .problems = "user-unknown"), "is no status of ours");
 	expect_refused((struct route)KEY(METHOD_GET, "/v1/x", .gives = "Thing", .problems = "410:gone"), "does not know");
+	expect_refused((struct route)KEY(METHOD_GET, "/v1/x", .gives = "Thing",
+	                                 .problems = "409:a 409:b 409:c 409:d 409:e 409:f 409:g 409:h 409:i"), "has room for");
 }
 
 static void memory_that_is_short_is_said(void **state)
