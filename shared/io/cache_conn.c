@@ -319,3 +319,15 @@ enum status cache_call_plain(struct cache *cache, int64_t deadline, struct comma
 	}
 	return status;
 }
+
+enum status cache_call_count(struct cache *cache, int64_t deadline, struct command command, int64_t *ret_count)
+{
+	redisReply *reply;
+	enum status status = cache_call(cache, deadline, &command, 1, is_integer, &reply);
+	if (status != OK) {
+		return status;
+	}
+	*ret_count = reply->integer;
+	freeReplyObject(reply);
+	return OK;
+}

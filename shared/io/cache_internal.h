@@ -130,6 +130,9 @@ MUST_CHECK enum status cache_call(struct cache *cache, int64_t deadline, const s
 MUST_CHECK enum status cache_call_plain(struct cache *cache, int64_t deadline, struct command command,
                                         bool (*accept)(const redisReply *reply));
 
+/* cache_call_count - a call of one command that answers a number. OK, UNAVAILABLE. */
+MUST_CHECK enum status cache_call_count(struct cache *cache, int64_t deadline, struct command command, int64_t *ret_count);
+
 /* ---- replies ---- */
 
 static inline bool is_integer(const redisReply *reply)

@@ -113,14 +113,7 @@ enum status cache_ranked_above(struct cache *cache, int64_t deadline, struct str
 {
 	char above[NUMBER_TEXT];
 	struct command count = with(with(with(command(STR("ZCOUNT")), key), number_text(above, "(", score)), STR("+inf"));
-	redisReply *reply;
-	enum status status = cache_call(cache, deadline, &count, 1, is_integer, &reply);
-	if (status != OK) {
-		return status;
-	}
-	*ret_count = reply->integer;
-	freeReplyObject(reply);
-	return OK;
+	return cache_call_count(cache, deadline, count, ret_count);
 }
 
 /* A command of many words, in an arena. */
