@@ -28,7 +28,7 @@ static enum status refuse_rate(struct route_call *call, const struct apikey *key
 
 	metric_add(METRIC_RATE_REFUSED, 1);
 	problem(call, 429, NULL, text != NULL ? text : "this key sends too many requests a minute", NULL);
-	response_header(call, STR("Retry-After"), str_printf(call->ctx->arena, "%lld", (long long)((wait_us + SECOND_US - 1) / SECOND_US)));
+	response_header(call, STR("Retry-After"), str_printf(call->ctx->arena, "%lld", (long long)seconds_to_wait(wait_us)));
 	return TOO_MANY;
 }
 

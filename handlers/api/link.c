@@ -105,16 +105,17 @@ struct link_refusal {
 
 static const struct link_refusal outcomes[LINK_OUTCOME_COUNT] = {
 	[LINK_UNKNOWN] = {404, "code-unknown", "code",
-	                  "this code is unknown or expired: it lives 180 seconds, and ends with a newer one; get a new one on the other platform"},
+	                  "this code is unknown or expired: one ends after the expires_in it came with, or with a newer one; get a new one on the "
+	                  "other platform"},
 	[LINK_USED] = {409, "code-used", "code", "this code is already used: get a new one on the other platform"},
 	[LINK_REFUSED_OWN] = {409, "code-own", NULL,
 	                      "the code is of this very account: get one on a platform that is not linked with it yet"},
 	[LINK_REFUSED_PLATFORM] = {409, "same-platform", NULL,
 	                           "both accounts hold an identity of one platform, and such are never joined: unlink it on one side first"},
 	[LINK_REFUSED_RECENT] = {409, "recently-unlinked", NULL,
-	                         "after an unlink another account may be linked only a day later; the one that was left, at once"},
+	                         "after an unlink another account may be linked only some time later; the one that was left, at once"},
 	[LINK_REFUSED_MERGES] = {409, "too-many-merges", NULL,
-	                         "one of the accounts was joined with others 3 times in 30 days: wait, or ask the staff"},
+	                         "one of the accounts was joined with others too often lately: wait some weeks, or ask the staff"},
 	[LINK_ATTEMPTS] = {429, "too-many-attempts", NULL,
 	                   "too many wrong codes of this person: nothing is looked up until Retry-After is over"},
 	[LINK_FLOODED] = {503, "try-later", NULL,
@@ -128,22 +129,17 @@ static const struct link_refusal answers[LINK_ANSWER_COUNT] = {
 	[LINK_ANSWER_BEFORE] = {409, "confirmation-answered", "confirmation",
 	                        "this question is answered already: another joining needs another code"},
 	[LINK_ANSWER_EXPIRED] = {409, "confirmation-expired", "confirmation",
-	                         "this question was open for 10 minutes and nothing was changed: redeem a new code"},
+	                         "this question was open for its expires_in and nothing was changed: redeem a new code"},
 	[LINK_ANSWER_CHANGED] = {409, "confirmation-changed", "confirmation",
 	                         "the accounts are not those that were shown any more, and nothing was changed: redeem a new code"},
 };
-
-static int64_t whole_seconds(int64_t us)
-{
-	return (us + SECOND_US - 1) / SECOND_US;
-}
 
 /* wait_us   0: the detail says all */
 static enum status refuse(struct route_call *call, const struct link_refusal *refusal, int64_t wait_us)
 {
 	struct arena *arena = call->ctx->arena;
 	const char *detail = refusal->detail;
-	int64_t seconds = whole_seconds(wait_us);
+	int64_t seconds = seconds_to_wait(wait_us);
 
 	if (refusal->status == 0) {
 		return INTERNAL;

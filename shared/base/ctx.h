@@ -25,6 +25,12 @@ enum language {
 #define HOUR_US (60 * MINUTE_US)
 #define DAY_US (24 * HOUR_US)
 
+/* seconds_to_wait - of a time that is left, microseconds from 0: whole seconds, rounded up, so that nobody is told to come too early. */
+static inline int64_t seconds_to_wait(int64_t us)
+{
+	return (us + SECOND_US - 1) / SECOND_US;
+}
+
 struct ctx {
 	struct app *app;
 	struct arena *arena;

@@ -135,14 +135,9 @@ static void say_question(struct ctx *ctx, struct reply *reply, const struct link
 	             REPLY_STYLE_UNSET);
 }
 
-static int64_t whole_seconds(int64_t us)
-{
-	return (us + SECOND_US - 1) / SECOND_US;
-}
-
 static void say_outcome(struct ctx *ctx, struct reply *reply, const struct link_result *result)
 {
-	int64_t wait = whole_seconds(result->wait_us);
+	int64_t wait = seconds_to_wait(result->wait_us);
 
 	switch (result->outcome) {
 	case LINK_LINKED:

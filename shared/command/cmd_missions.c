@@ -13,7 +13,7 @@
 /* Nobody is told to come back a second too early. */
 static struct text_arg rounded_up(int64_t us)
 {
-	return TEXT_DURATION((us + SECOND_US - 1) / SECOND_US);
+	return TEXT_DURATION(seconds_to_wait(us));
 }
 
 static size_t count_ready(const struct mission_list *list)

@@ -153,7 +153,7 @@ static struct reply *check_rate(struct command_call *call)
 	reply = reply_new(call->ctx->arena);
 	if (reply != NULL) {
 		reply->private = true;
-		REPLY_SAY(reply, MSG_TOO_OFTEN, TEXT_DURATION((wait_us + SECOND_US - 1) / SECOND_US));
+		REPLY_SAY(reply, MSG_TOO_OFTEN, TEXT_DURATION(seconds_to_wait(wait_us)));
 	}
 	return reply;
 }
