@@ -31,6 +31,15 @@ def board(stack, person=None, **query):
     return answer.json()
 
 
+def lead(stack, person, xp, coins=0):
+    """`xp` more than whoever is first, in events of no more than one may say: other files' people are in this stack, too."""
+    first = board(stack, limit=1)["items"]
+    wanted = xp + (first[0]["value"] if first else 0)
+    while wanted > 0:
+        give(stack, person, xp=min(wanted, 1_000_000), coins=coins)
+        wanted, coins = wanted - 1_000_000, 0
+
+
 def own(stack, person, **query):
     return board(stack, person, **query)["me"]
 
@@ -64,7 +73,7 @@ def test_xp_and_coins_show_within_a_second(stack, settled, new_id):
     give(stack, person, xp=1, coins=1)
     settled(10)  # where the keeper was killed, another takes its place within 5 s
     since = time.monotonic()
-    give(stack, person, xp=700_000, coins=5)
+    lead(stack, person, xp=700_000, coins=5)
     settled()
     assert time.monotonic() - since < (2 if stack.settings["V"] == "release" else 10)
     me = own(stack, person)
@@ -192,8 +201,7 @@ def test_visitors_share_an_answer_for_a_second_and_nobody_else_does(stack, settl
 def test_visitors_see_a_change_after_two_seconds(stack, settled, new_id):
     person, path = new_id(), "/api/leaderboard?limit=1"
     before = stack.request("GET", path).json()
-    for _ in range(2):
-        give(stack, person, xp=1_000_000)  # the most that one event may say
+    lead(stack, person, xp=1_000_000)
     settled()
     wait_for(lambda: stack.request("GET", path).json() != before, 3, "the new answer")
     assert stack.request("GET", path).json()["items"] == board(stack, limit=1)["items"]
